@@ -1,0 +1,174 @@
+/**
+ * The one interface in front of everything that can run a session: a terminal, a thread of an agent's server, a remote
+ * sandbox. An adapter normalises at its own edge into core's vocabulary; the runtime decides, records and recovers.
+ */
+import { type Effect, Schema, type Scope, type Stream } from "effect"
+import type { Capabilities } from "./Capabilities.ts"
+import type { ContentBlock, PermissionOutcome, QuestionOutcome } from "./Content.ts"
+import type { PromptId, RequestId, SessionId, TurnId } from "./Ids.ts"
+import type { DataOf, Delivery, EventBody, KnownType } from "./SessionEvent.ts"
+
+/** What the host asks for cannot be run: a missing directory, a bad value. Nothing was logged or started. */
+export class SpecInvalid extends Schema.TaggedError<SpecInvalid>("@holdfast/core/SpecInvalid")("SpecInvalid", {
+  backend: Schema.String,
+  /** Path of the bad field: `cwd`. */
+  field: Schema.String,
+  expected: Schema.String
+}) {
+  override get message() {
+    return `${this.field} is not valid for the ${this.backend} backend: expected ${this.expected}`
+  }
+}
+
+/** The backend could not be opened or went away. `retryable` says whether opening it again can help. */
+export class BackendLost extends Schema.TaggedError<BackendLost>("@holdfast/core/BackendLost")("BackendLost", {
+  backend: Schema.String,
+  reason: Schema.String,
+  retryable: Schema.Boolean,
+  cause: Schema.optionalKey(Schema.Defect())
+}) {
+  override get message() {
+    return `The ${this.backend} backend is gone: ${this.reason}`
+  }
+}
+
+/** The backend is there but will not do this. */
+export class BackendRefused extends Schema.TaggedError<BackendRefused>("@holdfast/core/BackendRefused")(
+  "BackendRefused",
+  { backend: Schema.String, command: Schema.String, reason: Schema.String, retryable: Schema.Boolean }
+) {
+  override get message() {
+    return `The ${this.backend} backend refused ${this.command}: ${this.reason}`
+  }
+}
+
+/** Types that only the runtime and its commands write. */
+type OwnType =
+  | `session.${string}`
+  | `participant.${string}`
+  | "prompt.queued"
+  | "prompt.edited"
+  | "prompt.withdrawn"
+  | "prompt.dispatched"
+  | "prompt.returned"
+  | "backend.opening"
+  | "backend.opened"
+  | "backend.resumed"
+  | "backend.closing"
+  | "backend.suspending"
+  | "backend.lost"
+  | "turn.interrupting"
+  | "terminal.typed"
+  | "terminal.snapshot"
+  | "terminal.resized"
+  | "terminal.output"
+
+/**
+ * What a backend tells. `terminal.output` comes without its offset (the session counts); a request comes with as much
+ * of its deadline and default as the provider knows (the policy fills in the rest).
+ */
+export type BackendEvent =
+  | EventBody<Exclude<KnownType, OwnType | "permission.requested" | "question.asked">>
+  | { readonly type: "terminal.output"; readonly bytes: Uint8Array }
+  | RequestEvent<"permission.requested">
+  | RequestEvent<"question.asked">
+
+type RequestEvent<T extends "permission.requested" | "question.asked"> = {
+  readonly type: T
+  readonly data: Omit<DataOf<T>, "deadline" | "default"> & Partial<Pick<DataOf<T>, "deadline" | "default">>
+}
+
+/** What the runtime asks of an open backend. Each was decided and recorded before. */
+export type BackendCommand =
+  /** `promptId` is the client message id by which a provider can tell a prompt that it already has. */
+  | {
+      readonly type: "prompt"
+      readonly promptId: PromptId
+      readonly content: ReadonlyArray<ContentBlock>
+      readonly delivery: Delivery
+      /** The turn to steer into. */
+      readonly turnId?: TurnId
+    }
+  | { readonly type: "interrupt"; readonly turnId: TurnId }
+  | { readonly type: "resolvePermission"; readonly requestId: RequestId; readonly outcome: PermissionOutcome }
+  | { readonly type: "answerQuestion"; readonly requestId: RequestId; readonly outcome: QuestionOutcome }
+  | { readonly type: "write"; readonly bytes: Uint8Array }
+  | { readonly type: "resize"; readonly cols: number; readonly rows: number }
+  | { readonly type: "signal"; readonly signal: string }
+  | { readonly type: "configure"; readonly model?: string; readonly effort?: string; readonly mode?: string }
+  /** Branch the native session; {@link Performed.nativeId} is the branch. */
+  | { readonly type: "fork"; readonly throughTurn?: TurnId }
+  | { readonly type: "suspend" }
+  /** End: ask politely, wait `graceMs`, then force. `backend.closed` tells when it is done. */
+  | { readonly type: "close"; readonly force: boolean; readonly graceMs: number }
+
+/** What performing a command brought. */
+export interface Performed {
+  /** The turn that a prompt went into, where the provider says so. */
+  readonly turnId?: TurnId
+  /** The native id of a fork. */
+  readonly nativeId?: string
+}
+
+/** How a backend is opened. */
+export interface OpenRequest {
+  readonly sessionId: SessionId
+  /** Which opening of the session this is: 1, 2, 3 … It also marks what the backend spawns. */
+  readonly generation: number
+  /** The checked spec, as the log has it. */
+  readonly spec: unknown
+  /** What `check` set apart from the log. Only there when the process that created the session opens it. */
+  readonly secrets?: unknown
+  /** Go on with this native session, with `resume`; undefined starts afresh. */
+  readonly nativeId?: string
+  /** Start as a branch of this native session. */
+  readonly forkOf?: string
+  /** Prompts that were on their way when the last generation died: tell by `prompt.delivered` which have arrived. */
+  readonly inDoubt: ReadonlyArray<PromptId>
+  /** The terminal's size, where the session has had one. */
+  readonly size?: { readonly cols: number; readonly rows: number }
+}
+
+/** An open backend. It lives as long as the scope that it was opened in. */
+export interface BackendSession {
+  /** What this opening can do; may be less than the backend's own {@link Backend.capabilities}. */
+  readonly capabilities: Capabilities
+  /** The durable native id, only once the provider can resume it; later by a `backend.identified` event. */
+  readonly nativeId?: string
+  /** The provider's version, for the log. */
+  readonly version?: string
+  /** The size of its terminal, where it has one. */
+  readonly size?: { readonly cols: number; readonly rows: number }
+  /**
+   * Everything that it tells, in order and once, as non-empty batches. The runtime pulls: a backend bounds what it
+   * holds back and pauses its source, never drops. The last event of an orderly end is `backend.closed` or
+   * `backend.suspended`, then the stream ends; a stream that ends or fails without it counts as lost.
+   */
+  readonly events: Stream.Stream<ReadonlyArray<BackendEvent>, BackendLost>
+  /** Performs one command. It returns when the provider has taken it, not when its effect is over. */
+  readonly perform: (command: BackendCommand) => Effect.Effect<Performed, BackendRefused | BackendLost>
+}
+
+/** A spec that can be run. */
+export interface CheckedSpec {
+  /** What the log keeps: plain JSON, with the names of secrets and never their values. */
+  readonly spec: unknown
+  /** Values that must not be logged; handed to the first `open` and then forgotten. */
+  readonly secrets?: unknown
+  /** The directory that it works in, for lists. */
+  readonly workspace?: string
+  /** A title for the session where the host gives none. */
+  readonly title?: string
+}
+
+/** One kind of place where sessions run. */
+export interface Backend {
+  /** The name by which sessions refer to it: `pty`, `codex`. One of a kind in a runtime. */
+  readonly name: string
+  /** The most that it can do. */
+  readonly capabilities: Capabilities
+  /** Checks what a host wants to run and fills in defaults, before anything is logged or started. */
+  readonly check: (spec: unknown) => Effect.Effect<CheckedSpec, SpecInvalid>
+  /** Opens or resumes a session. Closing the scope stops all that it started, by force where need be. */
+  readonly open: (request: OpenRequest) => Effect.Effect<BackendSession, BackendLost | SpecInvalid, Scope.Scope>
+}

@@ -1,0 +1,44 @@
+/** What a backend can do. `decide` refuses a command that the backend cannot perform before anything is logged. */
+import { Schema } from "effect"
+
+/** Every flag defaults to false where a backend does not say. */
+export const Capabilities = Schema.Struct({
+  /** Has a real terminal: bytes, resize, keystrokes. */
+  terminal: Schema.Boolean,
+  /** Takes prompts and reports turns and items. */
+  prompts: Schema.Boolean,
+  /** Takes a prompt into a running turn. */
+  steer: Schema.Boolean,
+  /** Can interrupt a running turn. */
+  interrupt: Schema.Boolean,
+  /** Asks for permissions. */
+  permissions: Schema.Boolean,
+  /** Asks questions. */
+  questions: Schema.Boolean,
+  /** Can go on with a native session after its own restart. */
+  resume: Schema.Boolean,
+  /** Can branch a native session. */
+  fork: Schema.Boolean,
+  /** Takes a choice of model, effort or mode. */
+  configure: Schema.Boolean,
+  /** Can be put to rest and woken later. */
+  suspend: Schema.Boolean,
+  /** Can deliver operating system signals. */
+  signals: Schema.Boolean
+})
+export type Capabilities = typeof Capabilities.Type
+
+/** A backend that can do nothing: spread it and set what is true. */
+export const noCapabilities: Capabilities = {
+  terminal: false,
+  prompts: false,
+  steer: false,
+  interrupt: false,
+  permissions: false,
+  questions: false,
+  resume: false,
+  fork: false,
+  configure: false,
+  suspend: false,
+  signals: false
+}

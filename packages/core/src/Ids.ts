@@ -1,0 +1,81 @@
+/**
+ * Branded identifiers. What we make ourselves is a UUID version 7 (RFC 9562), so that sorting by id is sorting by the
+ * time of making; what a backend names (turns, items, requests) stays an opaque text, unique within its session.
+ */
+import { Schema } from "effect"
+import { v7 } from "uuid"
+
+const uuidV7 = Schema.String.check(
+  Schema.isPattern(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/, {
+    expected: "a UUID version 7 in lower case"
+  })
+)
+
+/** Longest opaque identifier that is accepted from a backend or a host, in UTF-16 units. */
+export const maxIdLength = 256
+
+const opaque = Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(maxIdLength))
+
+/** One session, and so one log. */
+export const SessionId = uuidV7.pipe(Schema.brand("SessionId"))
+export type SessionId = typeof SessionId.Type
+
+/** One command; its sender makes it, and sends it again unchanged when in doubt. */
+export const CommandId = uuidV7.pipe(Schema.brand("CommandId"))
+export type CommandId = typeof CommandId.Type
+
+/** One prompt. It is the id of the command that queued it. */
+export const PromptId = uuidV7.pipe(Schema.brand("PromptId"))
+export type PromptId = typeof PromptId.Type
+
+/** One turn of an agent, unique within its session. */
+export const TurnId = opaque.pipe(Schema.brand("TurnId"))
+export type TurnId = typeof TurnId.Type
+
+/** One item of a turn (message, reasoning, tool call, plan), unique within its session. */
+export const ItemId = opaque.pipe(Schema.brand("ItemId"))
+export type ItemId = typeof ItemId.Type
+
+/** One permission or question, unique within its session. */
+export const RequestId = opaque.pipe(Schema.brand("RequestId"))
+export type RequestId = typeof RequestId.Type
+
+/** One artifact, unique within its session. */
+export const ArtifactId = opaque.pipe(Schema.brand("ArtifactId"))
+export type ArtifactId = typeof ArtifactId.Type
+
+/** A person or program that takes part in a session. The host gives it; `host` and `runtime` are taken. */
+export const ParticipantId = opaque.pipe(
+  Schema.check(
+    Schema.makeFilter((id: string) =>
+      id === "host" || id === "runtime" ? `an id other than "host" and "runtime", which are reserved` : undefined
+    )
+  ),
+  Schema.brand("ParticipantId")
+)
+export type ParticipantId = typeof ParticipantId.Type
+
+/**
+ * Who did something: a participant, `host` (the app that embeds Holdfast, with every right) or `runtime` (Holdfast
+ * itself: deadlines, recovery).
+ */
+export const Actor = opaque
+export type Actor = string
+
+/** What {@link makeUuid} takes instead of asking the platform: for pure code and for tests. */
+export interface UuidSource {
+  /** Milliseconds since 1970. */
+  readonly now: number
+  /** 16 random bytes. */
+  readonly random: Uint8Array
+}
+
+/** Makes a UUID version 7, from the platform's clock and randomness unless both are given. */
+export const makeUuid = (source?: UuidSource): string =>
+  source === undefined ? v7() : v7({ msecs: source.now, random: source.random })
+
+/** Makes the id of a new session. */
+export const makeSessionId = (source?: UuidSource): SessionId => makeUuid(source) as SessionId
+
+/** Makes the id of a new command. */
+export const makeCommandId = (source?: UuidSource): CommandId => makeUuid(source) as CommandId
