@@ -21,12 +21,12 @@ export interface ProcessEntry {
 export const markName = "HOLDFAST_TEST_RUN"
 
 /**
- * How often the suite's process tree is looked at. A process that lives shorter than this and hides its mark may stay unseen,
- * but its survivors are what matters here, and those live longer. One look costs some milliseconds.
+ * How often the suite's process tree is looked at, in milliseconds. One look costs up to five; a process that hides its mark
+ * and loses its parent in less than this is not seen.
  */
-const samplePeriod = 500
+const samplePeriod = 200
 
-/** How long the last processes may take to end once the tests have: a terminal's hang-up, a zombie's reaping. */
+/** Milliseconds that the last processes may take to end once the tests have: a hang-up, a grace before force. */
 const patience = 3_000
 
 /** A file of `/proc`, or undefined when its process is gone or belongs to somebody else. */
