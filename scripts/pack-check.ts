@@ -3,7 +3,7 @@ import { run, withTarballs } from "./pack.ts"
 
 withTarballs((packed) => {
   for (const { tarball } of packed) {
-    run("npx", ["--no", "publint", tarball, "--strict"])
-    run("npx", ["--no", "attw", tarball, "--profile", "esm-only", "--no-definitely-typed"])
+    run("npx", ["--no", "--", "publint", tarball, "--strict"])
+    run("npx", ["--no", "--", "attw", tarball, "--profile", "esm-only", "--no-definitely-typed"])
   }
 })

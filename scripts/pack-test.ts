@@ -23,7 +23,6 @@ withTarballs((packed) => {
       strict: true,
       noEmit: true,
       skipLibCheck: true,
-      allowImportingTsExtensions: true,
       types: ["node"],
       typeRoots: [join(repository, "node_modules/@types")]
     }
@@ -33,7 +32,7 @@ withTarballs((packed) => {
 
     const tarballs = packed.map(({ tarball }) => tarball)
     run("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error", ...tarballs], app)
-    run("npx", ["--no", "tsc", "--project", app])
+    run("npx", ["--no", "--", "tsc", "--project", app])
 
     const example = spawnSync(process.execPath, ["example.ts"], {
       cwd: app,
