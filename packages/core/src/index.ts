@@ -3,6 +3,7 @@
  * backends. Runs in Node, browsers and workers.
  */
 export * from "./Backend.ts"
+export * from "./BackendOutbox.ts"
 export * from "./Capabilities.ts"
 export * from "./Content.ts"
 export * from "./EventLog.ts"

@@ -1,0 +1,225 @@
+/**
+ * Between the callbacks of a backend's source and the runtime that pulls: what a source tells waits here, joined into
+ * fewer and larger events, until it is asked for.
+ */
+import { Cause, Effect, Stream } from "effect"
+import type { BackendEvent, BackendLost } from "./Backend.ts"
+import { weigh } from "./EventRecord.ts"
+import type { DataOf } from "./SessionEvent.ts"
+
+/**
+ * Most bytes of one `terminal.output` that the outbox hands out: 64 KiB. A reader's first paint waits for a whole event,
+ * and below this size the cost of a row dominates. Larger pushes are cut.
+ */
+export const maxOutputBytes = 64 * 1024
+
+/** Most UTF-16 units of one `item.delta`: 16 Ki, some pages of text. Larger pushes are cut, never within a character. */
+export const maxDeltaLength = 16 * 1024
+
+/** Bounds of an outbox. */
+export interface BackendOutboxOptions {
+  /** At this weight {@link BackendOutbox.isFull} turns true and the source should pause. Default 1 MiB: 15 ms of flood. */
+  readonly highWater?: number
+  /** Down to this weight {@link BackendOutboxOptions.onDrain} is called. Default 256 KiB: the pull after next still finds work. */
+  readonly lowWater?: number
+  /** Weight of one batch, or one event where that alone weighs more. Default 256 KiB: one page of the log. */
+  readonly batch?: number
+  /** Called once when the outbox becomes full, inside `push`. */
+  readonly onFull?: () => void
+  /** Called once when a full outbox has drained, inside the consumer's pull. It may push. */
+  readonly onDrain?: () => void
+}
+
+/**
+ * A bounded hand-over for one producer and one consumer. It never drops and never refuses: the producer keeps the bound by
+ * pausing when it is full, so what waits is at most the high water and what was already under way.
+ */
+export interface BackendOutbox {
+  /**
+   * Hands over, in order. A waiting consumer gets it at once; otherwise adjacent output, and adjacent deltas of one item's
+   * field, are joined while they wait. The bytes belong to the outbox from here on; empty output and empty deltas say
+   * nothing and are left out. False after the end: nobody will read it.
+   */
+  readonly push: (events: BackendEvent | ReadonlyArray<BackendEvent>) => boolean
+  /** What {@link BackendSession.events} promises: non-empty batches, all that was pushed before the end. To be run once. */
+  readonly stream: Stream.Stream<ReadonlyArray<BackendEvent>, BackendLost>
+  /** Whether the source should pause. */
+  readonly isFull: () => boolean
+  /** Weight of what waits: payload bytes, about the JSON, and 160 an event. */
+  readonly weight: () => number
+  /** Ends the stream after what waits. The first of `end` and `fail` counts. */
+  readonly end: () => void
+  /** Fails the stream after what waits. */
+  readonly fail: (error: BackendLost) => void
+}
+
+/** An event that waits, open to be joined with the next. */
+interface Waiting {
+  event: BackendEvent
+  weight: number
+  /** Of output: its pieces, which become one array when they are handed out. */
+  readonly pieces: Array<Uint8Array> | undefined
+  /** Of output its bytes, of a delta its UTF-16 units, otherwise 0. */
+  size: number
+}
+
+/** Makes an empty outbox. */
+export const makeBackendOutbox = (options: BackendOutboxOptions = {}): BackendOutbox => {
+  const highWater = options.highWater ?? 1024 * 1024
+  const lowWater = Math.min(options.lowWater ?? 256 * 1024, highWater)
+  const batchWeight = options.batch ?? 256 * 1024
+
+  let waiting: Array<Waiting> = []
+  let weight = 0
+  let full = false
+  let started = false
+  let ending: Effect.Effect<never, BackendLost | Cause.Done> | undefined
+  let wake: (() => void) | undefined
+
+  const put = (event: BackendEvent) => {
+    if (event.type === "terminal.output") cut(event.bytes).forEach(putOutput)
+    else if (event.type === "item.delta") cutText(event.data.text).forEach((text) => putDelta(event.data, text))
+    else add(event, undefined, 0)
+  }
+
+  const putDelta = (data: DataOf<"item.delta">, text: string) => {
+    const last = waiting.at(-1)
+    if (
+      last?.event.type !== "item.delta" ||
+      last.event.data.itemId !== data.itemId ||
+      last.event.data.field !== data.field ||
+      last.size + text.length > maxDeltaLength
+    ) {
+      return add({ type: "item.delta", data: { ...data, text } }, undefined, text.length)
+    }
+    last.event = { type: "item.delta", data: { ...data, text: last.event.data.text + text } }
+    grow(last, text.length)
+  }
+
+  const putOutput = (bytes: Uint8Array) => {
+    const size = bytes.byteLength
+    const last = waiting.at(-1)
+    if (last?.pieces === undefined || last.size + size > maxOutputBytes) {
+      return add({ type: "terminal.output", bytes }, [bytes], size)
+    }
+    last.pieces.push(bytes)
+    grow(last, size)
+  }
+
+  const grow = (entry: Waiting, by: number) => {
+    entry.size += by
+    entry.weight += by
+    weight += by
+  }
+
+  const add = (event: BackendEvent, pieces: Array<Uint8Array> | undefined, size: number) => {
+    const entry = { event, pieces, size, weight: weighEvent(event) }
+    weight += entry.weight
+    waiting.push(entry)
+  }
+
+  const take = (): ReadonlyArray<BackendEvent> => {
+    let taken = 0
+    let count = 0
+    for (const entry of waiting) {
+      if (count > 0 && taken + entry.weight > batchWeight) break
+      taken += entry.weight
+      count += 1
+    }
+    const batch = waiting.slice(0, count).map(handOut)
+    waiting = waiting.slice(count)
+    weight -= taken
+    if (full && weight <= lowWater) {
+      full = false
+      options.onDrain?.()
+    }
+    return batch
+  }
+
+  const signal = () => {
+    const waiter = wake
+    wake = undefined
+    waiter?.()
+  }
+
+  // Woken without a value: what is taken is taken in the consumer's own step, so that an interrupted wait loses nothing.
+  const wait = Effect.callback<void>((resume) => {
+    if (waiting.length > 0 || ending !== undefined) return resume(Effect.void)
+    wake = () => resume(Effect.void)
+    return Effect.sync(() => {
+      wake = undefined
+    })
+  })
+
+  const pull: Effect.Effect<readonly [ReadonlyArray<BackendEvent>], BackendLost | Cause.Done> = Effect.suspend(() => {
+    if (waiting.length > 0) return Effect.succeed([take()] as const)
+    return ending ?? Effect.andThen(wait, pull)
+  })
+
+  return {
+    push: (events) => {
+      if (ending !== undefined) return false
+      if (Array.isArray(events)) events.forEach(put)
+      else put(events as BackendEvent)
+      if (waiting.length > 0) signal()
+      if (!full && weight >= highWater) {
+        full = true
+        options.onFull?.()
+      }
+      return true
+    },
+    stream: Stream.fromPull(
+      Effect.suspend(() => {
+        if (started) return Effect.die(new Error("The events of a backend session can be read once only"))
+        started = true
+        return Effect.succeed(pull)
+      })
+    ),
+    isFull: () => full,
+    weight: () => weight,
+    end: () => {
+      ending ??= Cause.done()
+      signal()
+    },
+    fail: (error) => {
+      ending ??= Effect.fail(error)
+      signal()
+    }
+  }
+}
+
+const weighEvent = (event: BackendEvent): number =>
+  event.type === "terminal.output"
+    ? 160 + event.bytes.byteLength
+    : weigh({ at: 0, generation: 0, type: event.type, version: 1, data: event.data })
+
+const handOut = ({ event, pieces, size }: Waiting): BackendEvent => {
+  if (pieces === undefined || pieces.length === 1) return event
+  const bytes = new Uint8Array(size)
+  let offset = 0
+  for (const piece of pieces) {
+    bytes.set(piece, offset)
+    offset += piece.byteLength
+  }
+  return { type: "terminal.output", bytes }
+}
+
+const cut = (bytes: Uint8Array): ReadonlyArray<Uint8Array> => {
+  const pieces: Array<Uint8Array> = []
+  for (let at = 0; at < bytes.byteLength; at += maxOutputBytes) pieces.push(bytes.subarray(at, at + maxOutputBytes))
+  return pieces
+}
+
+const cutText = (text: string): ReadonlyArray<string> => {
+  const pieces: Array<string> = []
+  let at = 0
+  while (at < text.length) {
+    let end = Math.min(at + maxDeltaLength, text.length)
+    const unit = text.charCodeAt(end - 1)
+    const isHighSurrogate = unit >= 0xd800 && unit <= 0xdbff
+    if (end < text.length && isHighSurrogate) end -= 1
+    pieces.push(text.slice(at, end))
+    at = end
+  }
+  return pieces
+}

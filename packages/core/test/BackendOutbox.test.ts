@@ -1,0 +1,228 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Fiber, Stream } from "effect"
+import * as fc from "fast-check"
+import { type BackendEvent, BackendLost } from "../src/Backend.ts"
+import {
+  type BackendOutbox,
+  type BackendOutboxOptions,
+  makeBackendOutbox,
+  maxDeltaLength,
+  maxOutputBytes
+} from "../src/BackendOutbox.ts"
+import type { ItemId } from "../src/Ids.ts"
+
+const output = (...values: ReadonlyArray<number>): BackendEvent => ({
+  type: "terminal.output",
+  bytes: Uint8Array.from(values)
+})
+const zeros = (size: number): BackendEvent => ({ type: "terminal.output", bytes: new Uint8Array(size) })
+const delta = (item: string, text: string): BackendEvent => ({
+  type: "item.delta",
+  data: { itemId: item as ItemId, field: "text", text }
+})
+const titled = (title: string): BackendEvent => ({ type: "terminal.titled", data: { title } })
+const lost = new BackendLost({ backend: "test", reason: "it is gone", retryable: false })
+
+const outputBytes = (events: ReadonlyArray<BackendEvent>) =>
+  events.flatMap((event) => (event.type === "terminal.output" ? [...event.bytes] : []))
+
+const collect = (outbox: BackendOutbox) => Stream.runCollect(outbox.stream)
+
+/** Starts a consumer that has everything as soon as it is pushed. */
+const consume = Effect.fnUntraced(function* (outbox: BackendOutbox) {
+  const batches: Array<ReadonlyArray<BackendEvent>> = []
+  const fiber = yield* Stream.runForEach(outbox.stream, (batch) => Effect.sync(() => batches.push(batch))).pipe(
+    Effect.forkChild({ startImmediately: true })
+  )
+  return { batches, fiber }
+})
+
+describe("BackendOutbox", () => {
+  it.effect("hands the first bytes to a waiting consumer before push returns", () =>
+    Effect.gen(function* () {
+      const outbox = makeBackendOutbox()
+      const { batches } = yield* consume(outbox)
+      outbox.push(output(1))
+      assert.deepStrictEqual(batches, [[output(1)]])
+      outbox.push([output(2), titled("a")])
+      assert.deepStrictEqual(batches, [[output(1)], [output(2), titled("a")]])
+    })
+  )
+
+  it.effect("joins adjacent output and adjacent deltas of one item while they wait", () =>
+    Effect.gen(function* () {
+      const outbox = makeBackendOutbox()
+      outbox.push([output(1), output(2), titled("a"), output(3)])
+      outbox.push([delta("x", "a"), delta("x", "b"), delta("y", "c"), delta("x", "d")])
+      outbox.end()
+      assert.deepStrictEqual(yield* collect(outbox), [
+        [output(1, 2), titled("a"), output(3), delta("x", "ab"), delta("y", "c"), delta("x", "d")]
+      ])
+    })
+  )
+
+  it.effect("does not join deltas of different fields", () =>
+    Effect.gen(function* () {
+      const outbox = makeBackendOutbox()
+      const input: BackendEvent = { type: "item.delta", data: { itemId: "x" as ItemId, field: "input", text: "b" } }
+      outbox.push([delta("x", "a"), input])
+      outbox.end()
+      assert.deepStrictEqual(yield* collect(outbox), [[delta("x", "a"), input]])
+    })
+  )
+
+  it.effect("cuts what is larger than one event may be, and never within a character", () =>
+    Effect.gen(function* () {
+      const outbox = makeBackendOutbox()
+      const text = `x${"😀".repeat(maxDeltaLength)}`
+      outbox.push([zeros(2 * maxOutputBytes + 1), delta("x", text)])
+      outbox.end()
+      const events = (yield* collect(outbox)).flat()
+      assert.deepStrictEqual(
+        events.flatMap((event) => (event.type === "terminal.output" ? [event.bytes.byteLength] : [])),
+        [maxOutputBytes, maxOutputBytes, 1]
+      )
+      const texts = events.flatMap((event) => (event.type === "item.delta" ? [event.data.text] : []))
+      assert.strictEqual(texts.join(""), text)
+      for (const piece of texts) {
+        assert.isAtMost(piece.length, maxDeltaLength)
+        assert.isTrue(piece.isWellFormed())
+      }
+    })
+  )
+
+  it.effect("gives everything that was pushed before the end, then ends; what comes later is refused", () =>
+    Effect.gen(function* () {
+      const outbox = makeBackendOutbox()
+      outbox.push(output(1))
+      outbox.end()
+      outbox.fail(lost)
+      assert.isFalse(outbox.push(output(2)))
+      assert.deepStrictEqual(yield* collect(outbox), [[output(1)]])
+    })
+  )
+
+  it.effect("gives everything that was pushed before a failure, then fails", () =>
+    Effect.gen(function* () {
+      const outbox = makeBackendOutbox()
+      const { batches, fiber } = yield* consume(outbox)
+      outbox.push(output(1))
+      outbox.fail(lost)
+      assert.deepStrictEqual(yield* Fiber.await(fiber), Exit.fail(lost))
+      assert.deepStrictEqual(batches, [[output(1)]])
+    })
+  )
+
+  it.effect("ends a consumer that waits", () =>
+    Effect.gen(function* () {
+      const outbox = makeBackendOutbox()
+      const { fiber } = yield* consume(outbox)
+      outbox.end()
+      assert.deepStrictEqual(yield* Fiber.await(fiber), Exit.void)
+    })
+  )
+
+  it.effect("is full at the high water and drains once at the low water", () =>
+    Effect.gen(function* () {
+      const calls: Array<string> = []
+      const outbox = makeBackendOutbox({
+        highWater: 4_000,
+        lowWater: 1_500,
+        batch: 1_200,
+        onFull: () => calls.push("full"),
+        onDrain: () => calls.push(`drain at ${outbox.weight()}`)
+      })
+      // Titles are not joined: each weighs its envelope of 160 bytes and its text.
+      while (!outbox.isFull()) outbox.push(titled("x".repeat(300)))
+      const full = outbox.weight()
+      assert.isAtLeast(full, 4_000)
+      assert.isBelow(full, 4_600)
+      outbox.push(titled("more"))
+      assert.deepStrictEqual(calls, ["full"])
+      outbox.end()
+      const batches = yield* collect(outbox)
+      assert.lengthOf(calls, 2)
+      assert.isAtMost(Number(calls[1]?.slice("drain at ".length)), 1_500)
+      assert.isFalse(outbox.isFull())
+      assert.strictEqual(outbox.weight(), 0)
+      assert.isAbove(batches.length, 3)
+    })
+  )
+
+  it.effect("lets the source push again from onDrain without losing or reordering", () =>
+    Effect.gen(function* () {
+      let next = 0
+      const fill = () => {
+        while (next < 1_000 && !outbox.isFull()) outbox.push([output(next++ % 256), titled("between")])
+        if (next === 1_000) outbox.end()
+      }
+      const outbox = makeBackendOutbox({ highWater: 2_000, lowWater: 500, batch: 600, onDrain: fill })
+      fill()
+      const events = (yield* collect(outbox)).flat()
+      assert.deepStrictEqual(
+        outputBytes(events),
+        Array.from({ length: 1_000 }, (_, index) => index % 256)
+      )
+    })
+  )
+
+  it.effect("loses nothing to a consumer that was interrupted while it waited", () =>
+    Effect.gen(function* () {
+      const outbox = makeBackendOutbox()
+      const { fiber } = yield* consume(outbox)
+      yield* Fiber.interrupt(fiber)
+      outbox.push(output(1))
+      assert.strictEqual(outbox.weight(), 161)
+    })
+  )
+
+  it.effect("is read once: a second reader would take events from the first", () =>
+    Effect.gen(function* () {
+      const outbox = makeBackendOutbox()
+      outbox.end()
+      yield* collect(outbox)
+      assert.isTrue(Exit.hasDies(yield* Effect.exit(collect(outbox))))
+    })
+  )
+
+  it("keeps every byte in order for any pushes, bounds and pace of reading", async () => {
+    const bounds = fc.record({
+      highWater: fc.integer({ min: 1, max: 5_000 }),
+      lowWater: fc.integer({ min: 0, max: 5_000 }),
+      batch: fc.integer({ min: 1, max: 5_000 })
+    })
+    const pushes = fc.array(
+      fc.oneof(
+        fc.uint8Array({ maxLength: 2_000 }).map((bytes): BackendEvent => ({ type: "terminal.output", bytes })),
+        fc.string({ maxLength: 3 }).map(titled)
+      ),
+      { maxLength: 40 }
+    )
+    const run = (options: BackendOutboxOptions, events: ReadonlyArray<BackendEvent>, pauses: ReadonlyArray<boolean>) =>
+      Effect.gen(function* () {
+        const outbox = makeBackendOutbox(options)
+        const seen: Array<BackendEvent> = []
+        const fiber = yield* Stream.runForEach(outbox.stream, (batch) => {
+          assert.isAbove(batch.length, 0)
+          seen.push(...batch)
+          return pauses[seen.length % pauses.length] === true ? Effect.yieldNow : Effect.void
+        }).pipe(Effect.forkChild)
+        for (const [index, event] of events.entries()) {
+          outbox.push(event)
+          if (pauses[index % pauses.length] === true) yield* Effect.yieldNow
+        }
+        outbox.end()
+        yield* Fiber.join(fiber)
+        assert.deepStrictEqual(outputBytes(seen), outputBytes(events))
+        const titles = (all: ReadonlyArray<BackendEvent>) => all.filter((event) => event.type === "terminal.titled")
+        assert.deepStrictEqual(titles(seen), titles(events))
+        assert.strictEqual(outbox.weight(), 0)
+      })
+    await fc.assert(
+      fc.asyncProperty(bounds, pushes, fc.array(fc.boolean(), { minLength: 1 }), (options, events, pauses) =>
+        Effect.runPromise(run(options, events, pauses))
+      ),
+      { numRuns: 300 }
+    )
+  })
+})
