@@ -71,7 +71,12 @@ describe.runIf(existsSync("/proc/self/environ"))("the check for processes left b
          it("passes", () => { ${body} })`
       )
     const run = () =>
-      spawnSync("npx", ["--no", "--", "vitest", "run"], { cwd: root, encoding: "utf8", env: { ...process.env, CI: "true" } })
+      spawnSync("npx", ["--no", "--", "vitest", "run"], {
+        cwd: root,
+        encoding: "utf8",
+        timeout: 30_000,
+        env: { ...process.env, CI: "true" }
+      })
 
     test(`const child = spawn("sleep", ["60"], { detached: true, stdio: "ignore" })
           child.unref()
