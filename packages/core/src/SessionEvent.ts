@@ -107,6 +107,8 @@ export const eventSchemas = {
     signal: optional(S.NullOr(S.String))
   }),
   "backend.failed": S.Struct({ reason: text, message: text, retryable: S.Boolean }),
+  /** Another model, effort or mode was asked for; `backend.configured` tells when it holds. */
+  "backend.configuring": S.Struct({ model: optional(text), effort: optional(text), mode: optional(text) }),
   "backend.configured": S.Struct({ model: optional(text), effort: optional(text), mode: optional(text) }),
   /** What has no type of its own: warnings, and payloads that could not be mapped or were illegal when they came. */
   "backend.noted": S.Struct({
@@ -156,10 +158,14 @@ export const eventSchemas = {
     entries: optional(S.Array(PlanEntry)),
     raw: optional(Json)
   }),
-  /** The whole item: everything that its deltas said is in here again, so that they can go. */
+  /**
+   * The whole item: everything that its deltas said is in here again, so that they can go; unless it is `partial`, cut
+   * off before its end, and its deltas stay what is known of it.
+   */
   "item.completed": S.Struct({
     ...item,
     status: S.Literals(["completed", "failed", "interrupted"]),
+    partial: optional(S.Boolean),
     text: optional(text),
     output: optional(text),
     content: optional(S.Array(ContentBlock)),
@@ -240,6 +246,7 @@ export const eventSchemas = {
     /** Names of the environment variables that it was given. */
     env: optional(S.Array(text))
   }),
+  "process.signalled": S.Struct({ signal: text }),
   "process.exited": S.Struct({ pid, exitCode: S.NullOr(S.Int), signal: S.NullOr(text) }),
 
   "sandbox.pending": sandbox,

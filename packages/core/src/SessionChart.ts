@@ -1,0 +1,232 @@
+/**
+ * The session chart: four parallel regions that say which event is legal when. It is data and is only ever used purely
+ * (`transition`): no invoke, no timers, no actions. Draw it with any XState tool, or see docs/session-chart.md.
+ */
+import { initialTransition, setup, type SnapshotFrom, transition } from "xstate"
+import type { KnownType } from "./SessionEvent.ts"
+import type { Lifecycle } from "./SessionStatus.ts"
+
+/** Event types that move the chart. Everything else happens within a state. */
+export type ChartType = Extract<
+  KnownType,
+  | Exclude<`backend.${string}`, "backend.noted">
+  | `link.${string}`
+  | `turn.${string}`
+  | `permission.${string}`
+  | `question.${string}`
+  | `sandbox.${string}`
+>
+
+/** What the chart is told. `remaining` counts the requests that are still open after this one was resolved. */
+export interface ChartEvent {
+  readonly type: ChartType
+  readonly remaining?: number
+}
+
+const noneRemain = ({ event }: { readonly event: ChartEvent }) => (event.remaining ?? 0) === 0
+
+/** The backend is gone, so whatever turn there was is over. */
+const turnEnds = {
+  "backend.lost": "idle",
+  "backend.closed": "idle",
+  "backend.failed": "idle",
+  "backend.suspended": "idle"
+} as const
+
+/** A target that is the state itself: legal, and changes nothing. (XState calls a transition without a target illegal.) */
+const requestResolved = [{ guard: noneRemain, target: "running" }, { target: "blocked" }] as const
+
+const linkBack = { "backend.opened": "connected", "backend.resumed": "connected" } as const
+
+/** From where a sandbox can be asked for (again), and what can happen to it once it is there. */
+const sandboxSpawn = { "sandbox.pending": "pending", "sandbox.warming": "warming" } as const
+const sandboxEnds = {
+  "sandbox.stale": "stale",
+  "sandbox.snapshotted": "snapshotted",
+  "sandbox.stopped": "stopped",
+  "sandbox.failed": "failed"
+} as const
+
+const chart = setup({ types: {} as { events: ChartEvent } })
+
+/** The chart itself. */
+export const sessionChart = chart.createMachine({
+  id: "session",
+  type: "parallel",
+  states: {
+    lifecycle: {
+      initial: "created",
+      states: {
+        created: { on: { "backend.opening": "opening", "backend.failed": "failed", "backend.closed": "closed" } },
+        opening: {
+          on: {
+            "backend.opened": "open",
+            "backend.resumed": "open",
+            "backend.lost": "lost",
+            "backend.closing": "closing",
+            "backend.closed": "closed",
+            "backend.failed": "failed"
+          }
+        },
+        open: {
+          on: {
+            "backend.identified": "open",
+            "backend.configuring": "open",
+            "backend.configured": "open",
+            "backend.suspending": "suspending",
+            "backend.suspended": "suspended",
+            "backend.lost": "lost",
+            "backend.closing": "closing",
+            "backend.closed": "closed",
+            "backend.failed": "failed"
+          }
+        },
+        suspending: {
+          on: {
+            "backend.suspended": "suspended",
+            "backend.lost": "lost",
+            "backend.closing": "closing",
+            "backend.closed": "closed",
+            "backend.failed": "failed"
+          }
+        },
+        suspended: { on: { "backend.opening": "opening", "backend.closed": "closed", "backend.failed": "failed" } },
+        lost: { on: { "backend.opening": "opening", "backend.closed": "closed", "backend.failed": "failed" } },
+        closing: { on: { "backend.closing": "closing", "backend.closed": "closed", "backend.failed": "failed" } },
+        closed: { on: { "backend.opening": "opening" } },
+        failed: { on: { "backend.opening": "opening" } }
+      }
+    },
+    turn: {
+      initial: "idle",
+      states: {
+        idle: {
+          on: {
+            "turn.started": "running",
+            "permission.requested": "idle",
+            "question.asked": "idle",
+            "permission.resolved": "idle",
+            "question.answered": "idle"
+          }
+        },
+        running: {
+          on: {
+            ...turnEnds,
+            "turn.retrying": "running",
+            "turn.interrupting": "interrupting",
+            "turn.completed": "idle",
+            "permission.requested": "blocked",
+            "question.asked": "blocked",
+            "permission.resolved": "running",
+            "question.answered": "running"
+          }
+        },
+        blocked: {
+          on: {
+            ...turnEnds,
+            "turn.retrying": "blocked",
+            "turn.interrupting": "interrupting",
+            "turn.completed": "idle",
+            "permission.requested": "blocked",
+            "question.asked": "blocked",
+            "permission.resolved": requestResolved,
+            "question.answered": requestResolved
+          }
+        },
+        interrupting: {
+          on: {
+            ...turnEnds,
+            "turn.retrying": "interrupting",
+            "turn.completed": "idle",
+            "permission.requested": "interrupting",
+            "question.asked": "interrupting",
+            "permission.resolved": "interrupting",
+            "question.answered": "interrupting"
+          }
+        }
+      }
+    },
+    link: {
+      initial: "connected",
+      states: {
+        connected: { on: { "link.reconnecting": "reconnecting", "link.disconnected": "disconnected" } },
+        reconnecting: {
+          on: {
+            ...linkBack,
+            "link.connected": "connected",
+            "link.reconnecting": "reconnecting",
+            "link.disconnected": "disconnected"
+          }
+        },
+        disconnected: {
+          on: { ...linkBack, "link.connected": "connected", "link.reconnecting": "reconnecting" }
+        }
+      }
+    },
+    sandbox: {
+      initial: "none",
+      states: {
+        none: { on: sandboxSpawn },
+        pending: { on: { ...sandboxEnds, "sandbox.warming": "warming", "sandbox.syncing": "syncing" } },
+        warming: { on: { ...sandboxEnds, "sandbox.syncing": "syncing", "sandbox.ready": "ready" } },
+        syncing: { on: { ...sandboxEnds, "sandbox.ready": "ready" } },
+        ready: { on: { ...sandboxEnds, "sandbox.running": "running" } },
+        running: { on: { ...sandboxEnds, "sandbox.ready": "ready" } },
+        stale: {
+          on: { ...sandboxSpawn, ...sandboxEnds, "sandbox.ready": "ready", "sandbox.running": "running" }
+        },
+        snapshotted: {
+          on: { ...sandboxSpawn, ...sandboxEnds, "sandbox.ready": "ready", "sandbox.running": "running" }
+        },
+        stopped: { on: sandboxSpawn },
+        failed: { on: sandboxSpawn }
+      }
+    }
+  }
+})
+
+/** Where each region is: what a checkpoint keeps of the chart. */
+export interface ChartValue {
+  readonly lifecycle: Lifecycle
+  readonly turn: "idle" | "running" | "blocked" | "interrupting"
+  readonly link: "connected" | "reconnecting" | "disconnected"
+  readonly sandbox:
+    "none" | "pending" | "warming" | "syncing" | "ready" | "running" | "stale" | "snapshotted" | "stopped" | "failed"
+}
+
+const at = (value: ChartValue): SnapshotFrom<typeof sessionChart> =>
+  sessionChart.resolveState({ value: value as never, context: {} as never })
+
+/** The chart before the first event. */
+export const initialChart: ChartValue = initialTransition(sessionChart)[0].value as ChartValue
+
+/**
+ * Steps by chart value and event: null where the event is illegal. The chart is finite (1,080 values, some 40 events),
+ * and a step through XState costs about 100 µs, a remembered one less than 1 µs.
+ */
+const steps = new Map<string, ChartValue | null>()
+
+const step = (value: ChartValue, event: ChartEvent): ChartValue | null => {
+  const remaining = (event.remaining ?? 0) === 0 ? 0 : 1
+  const key = `${value.lifecycle} ${value.turn} ${value.link} ${value.sandbox} ${event.type} ${remaining}`
+  let next = steps.get(key)
+  if (next === undefined) {
+    const snapshot = at(value)
+    const machineEvent = { type: event.type, remaining }
+    next = snapshot.can(machineEvent) ? (transition(sessionChart, snapshot, machineEvent)[0].value as ChartValue) : null
+    steps.set(key, next)
+  }
+  return next
+}
+
+/** Whether the chart allows an event. */
+export const chartAccepts = (value: ChartValue, event: ChartEvent): boolean => step(value, event) !== null
+
+/** The chart after an event; unchanged where the event is not legal. */
+export const moveChart = (value: ChartValue, event: ChartEvent): ChartValue => step(value, event) ?? value
+
+const chartGroups = new Set(["backend", "link", "turn", "permission", "question", "sandbox"])
+
+/** Whether events of this type move the chart. */
+export const isChartType = (type: KnownType): type is ChartType =>
+  type !== "backend.noted" && chartGroups.has(type.slice(0, type.indexOf(".")))

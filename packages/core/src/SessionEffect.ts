@@ -1,0 +1,81 @@
+/**
+ * What the runtime has to do once events are stored: pure. Only what the runtime itself decided has an effect; what a
+ * backend told needs none.
+ */
+import type { BackendCommand } from "./Backend.ts"
+import type { Compaction } from "./EventLog.ts"
+import type { EventRecord } from "./EventRecord.ts"
+import { own } from "./evolve.ts"
+import { readEvent } from "./SessionEvent.ts"
+import type { SessionState } from "./SessionState.ts"
+
+/** One thing to do. */
+export type SessionEffect =
+  | { readonly do: "open"; readonly generation: number; readonly resume: boolean }
+  | { readonly do: "perform"; readonly command: BackendCommand }
+  /** The generation is over: close its scope. */
+  | { readonly do: "release" }
+  | { readonly do: "compact"; readonly compaction: Compaction }
+
+/** What one stored event asks for. `before` is the state in front of it. */
+export const effectOf = (before: SessionState, record: EventRecord): SessionEffect | undefined => {
+  const read = readEvent(record)
+  if (read.kind !== "known") return undefined
+  const event = read.event
+  switch (event.type) {
+    case "backend.opening":
+      return { do: "open", generation: event.generation, resume: event.data.resume }
+    case "prompt.dispatched": {
+      const prompt = before.prompts.find((one) => one.promptId === event.data.promptId)
+      if (prompt === undefined) return undefined
+      const { promptId, delivery, turnId } = event.data
+      const steer = turnId === undefined ? {} : { turnId }
+      return { do: "perform", command: { type: "prompt", promptId, content: prompt.content, delivery, ...steer } }
+    }
+    case "turn.interrupting":
+      return { do: "perform", command: { type: "interrupt", turnId: event.data.turnId } }
+    case "permission.resolved":
+      if (event.data.by === "backend") return undefined
+      return {
+        do: "perform",
+        command: { type: "resolvePermission", requestId: event.data.requestId, outcome: event.data.outcome }
+      }
+    case "question.answered":
+      if (event.data.by === "backend") return undefined
+      return {
+        do: "perform",
+        command: { type: "answerQuestion", requestId: event.data.requestId, outcome: event.data.outcome }
+      }
+    case "backend.configuring":
+      return { do: "perform", command: { type: "configure", ...event.data } }
+    case "backend.suspending":
+      return { do: "perform", command: { type: "suspend" } }
+    case "backend.closing":
+      return {
+        do: "perform",
+        command: { type: "close", force: event.data.force, graceMs: event.data.graceMs }
+      }
+    case "terminal.resized":
+      // Without a cause it is the size that the backend opened with.
+      return event.cause === undefined
+        ? undefined
+        : { do: "perform", command: { type: "resize", cols: event.data.cols, rows: event.data.rows } }
+    case "process.signalled":
+      return { do: "perform", command: { type: "signal", signal: event.data.signal } }
+    case "backend.lost":
+    case "backend.suspended":
+    case "backend.closed":
+    case "backend.failed":
+      return { do: "release" }
+    case "item.completed": {
+      const item = own(before.items, event.data.itemId)
+      if (item === undefined || event.data.partial === true) return undefined
+      return {
+        do: "compact",
+        compaction: { kind: "item", itemId: event.data.itemId, from: item.startedSeq, by: event.seq }
+      }
+    }
+    default:
+      return undefined
+  }
+}

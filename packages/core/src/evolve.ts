@@ -1,0 +1,300 @@
+/** The fold: `evolve(state, event) → state`. Pure, total, and the same code in servers and browsers. */
+import { addUsage } from "./Usage.ts"
+import type { EventRecord } from "./EventRecord.ts"
+import { type ChartType, isChartType, moveChart } from "./SessionChart.ts"
+import { readEvent, type SessionEvent } from "./SessionEvent.ts"
+import { type WaitingRequest, type SessionState, stateBounds, type TerminalState } from "./SessionState.ts"
+
+/** An opening that lived this long counts as a success: one minute. Later losses start counting attempts anew. */
+const stableAfterMs = 60_000
+
+/** Folds one stored event in. What is unknown or corrupt moves `seq` and nothing else. */
+export const evolve = (state: SessionState, record: EventRecord): SessionState => {
+  const next: Writable<SessionState> = { ...state, seq: record.seq, at: Math.max(state.at, record.at) }
+  // The hot path, without a schema: only the count of bytes matters.
+  if (record.type === "terminal.output") {
+    if (next.terminal !== null) {
+      next.terminal = { ...next.terminal, offset: next.terminal.offset + (record.bytes?.byteLength ?? 0) }
+    }
+    return next
+  }
+  const read = readEvent(record)
+  if (read.kind !== "known") return next
+  const event = read.event
+  if (isChartType(event.type)) {
+    next.chart = moveChart(state.chart, { type: event.type as ChartType, remaining: remainingAfter(state, event) })
+    if (next.chart.lifecycle !== state.chart.lifecycle || event.type === "backend.opening") next.lifecycleAt = event.at
+    if (next.chart.turn !== state.chart.turn) next.turnAt = event.at
+  }
+  apply(next, event)
+  return next
+}
+
+/** Folds many, in order. */
+export const fold = (state: SessionState, records: Iterable<EventRecord>): SessionState => {
+  for (const record of records) state = evolve(state, record)
+  return state
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+
+/** Requests that stay open once this event has resolved one. */
+const remainingAfter = (state: SessionState, event: SessionEvent): number => {
+  const open = Object.keys(state.requests).length
+  if (event.type !== "permission.resolved" && event.type !== "question.answered") return open
+  return own(state.requests, event.data.requestId) === undefined ? open : open - 1
+}
+
+const apply = (next: Writable<SessionState>, event: SessionEvent): void => {
+  switch (event.type) {
+    case "session.created":
+      next.backend = event.data.backend
+      next.spec = event.data.spec
+      next.title = event.data.title ?? ""
+      next.forkedFrom = event.data.forkedFrom ?? null
+      next.lifecycleAt = event.at
+      return
+    case "session.renamed":
+      next.title = event.data.title
+      return
+    case "session.archived":
+      next.archived = true
+      return
+    case "session.unarchived":
+      next.archived = false
+      return
+    case "backend.opening":
+      next.generation = event.generation
+      next.attempts = event.data.attempt
+      next.end = null
+      return
+    case "backend.opened":
+    case "backend.resumed":
+      next.capabilities = event.data.capabilities
+      next.nativeId = event.data.nativeId ?? next.nativeId
+      return
+    case "backend.identified":
+      next.nativeId = event.data.nativeId
+      return
+    case "backend.closing":
+      next.graceMs = event.data.graceMs
+      return
+    case "backend.configured":
+      next.model = event.data.model ?? next.model
+      return
+    case "backend.noted":
+      if (event.data.code === turnNotStarted) next.awaitedTurn = null
+      return
+    case "backend.lost":
+      if (event.at - next.lifecycleAt >= stableAfterMs) next.attempts = 0
+      endGeneration(next, { reason: event.data.reason, exitCode: null, signal: null })
+      return
+    case "backend.suspended":
+      endGeneration(next, { reason: event.data.reason, exitCode: null, signal: null })
+      return
+    case "backend.failed":
+      endGeneration(next, { reason: event.data.message, exitCode: null, signal: null })
+      return
+    case "backend.closed":
+      endGeneration(next, {
+        reason: event.data.reason,
+        exitCode: event.data.exitCode ?? null,
+        signal: event.data.signal ?? null
+      })
+      return
+
+    case "prompt.queued":
+      next.prompts = [
+        ...next.prompts,
+        {
+          promptId: event.data.promptId,
+          content: event.data.content,
+          delivery: event.data.delivery,
+          turnId: event.data.turnId ?? null,
+          actor: event.actor ?? null,
+          dispatchedAt: null,
+          returned: 0
+        }
+      ]
+      return
+    case "prompt.edited":
+      next.prompts = next.prompts.map((prompt) =>
+        prompt.promptId === event.data.promptId ? { ...prompt, content: event.data.content } : prompt
+      )
+      return
+    case "prompt.withdrawn":
+      next.prompts = next.prompts.filter((prompt) => prompt.promptId !== event.data.promptId)
+      return
+    case "prompt.dispatched":
+      next.prompts = next.prompts.map((prompt) =>
+        prompt.promptId === event.data.promptId ? { ...prompt, dispatchedAt: event.at } : prompt
+      )
+      return
+    case "prompt.returned":
+      next.prompts = next.prompts.map((prompt) =>
+        prompt.promptId === event.data.promptId
+          ? { ...prompt, dispatchedAt: null, delivery: "queue", turnId: null, returned: prompt.returned + 1 }
+          : prompt
+      )
+      return
+    case "prompt.delivered": {
+      const prompt = next.prompts.find((one) => one.promptId === event.data.promptId)
+      next.prompts = next.prompts.filter((one) => one !== prompt)
+      const turnId = event.data.turnId ?? null
+      // The turn may have started, or even ended, before the provider said that it took the prompt.
+      const known = turnId === null ? next.turn !== null : turnId === next.turn?.turnId || turnId === next.lastTurnId
+      const started = next.turn?.promptId === event.data.promptId
+      if (prompt?.delivery !== "steer" && !known && !started) {
+        next.awaitedTurn = { promptId: event.data.promptId, turnId, since: event.at }
+      }
+      return
+    }
+
+    case "turn.started":
+      next.turn = { turnId: event.data.turnId, promptId: event.data.promptId ?? null }
+      next.lastTurnId = event.data.turnId
+      next.awaitedTurn = null
+      return
+    case "turn.completed":
+      next.turn = null
+      if (event.data.outcome === "completed") next.attempts = 0
+      return
+
+    case "item.started":
+      next.items = {
+        ...next.items,
+        [event.data.itemId]: {
+          kind: event.data.kind,
+          startedSeq: event.seq,
+          turnId: event.data.turnId ?? null,
+          tool: event.data.tool === undefined ? null : { name: event.data.tool.name, kind: event.data.tool.kind }
+        }
+      }
+      return
+    case "item.completed":
+      next.items = without(next.items, event.data.itemId)
+      return
+    case "usage.reported":
+      next.usage = addUsage(next.usage, event.data.usage)
+      return
+
+    case "permission.requested":
+      next.requests = { ...next.requests, [event.data.requestId]: openRequest("permission", event.data) }
+      return
+    case "question.asked":
+      next.requests = { ...next.requests, [event.data.requestId]: openRequest("question", event.data) }
+      return
+    case "permission.resolved":
+    case "question.answered":
+      next.requests = without(next.requests, event.data.requestId)
+      return
+
+    case "terminal.resized":
+      next.terminal = { ...terminalOf(next), cols: event.data.cols, rows: event.data.rows }
+      return
+    case "terminal.titled":
+      next.terminal = { ...terminalOf(next), title: event.data.title }
+      return
+    case "terminal.marked":
+      next.terminal = { ...terminalOf(next), commandRunning: event.data.mark === "running" }
+      return
+    case "terminal.snapshot":
+      next.terminal = {
+        ...terminalOf(next),
+        snapshot: { seq: event.seq, through: event.data.through, offset: event.data.offset }
+      }
+      return
+    case "terminal.typed":
+      next.typed = { actor: event.actor ?? "host", at: event.at }
+      return
+
+    case "process.spawned":
+      next.processes = [
+        ...next.processes,
+        {
+          pid: event.data.pid,
+          startTime: event.data.startTime,
+          host: event.data.host,
+          generation: event.generation
+        }
+      ].slice(-stateBounds.processes)
+      return
+    case "process.exited":
+      next.processes = next.processes.filter((one) => one.pid !== event.data.pid)
+      return
+
+    case "artifact.added":
+    case "artifact.updated":
+      next.artifacts = { ...next.artifacts, [event.data.artifactId]: event.data.artifact }
+      return
+    case "participant.joined":
+      next.participants = {
+        ...next.participants,
+        [event.data.participantId]: { name: event.data.name, role: event.data.role, present: true }
+      }
+      return
+    case "participant.changed": {
+      const before = own(next.participants, event.data.participantId)
+      if (before === undefined) return
+      next.participants = {
+        ...next.participants,
+        [event.data.participantId]: {
+          ...before,
+          name: event.data.name ?? before.name,
+          role: event.data.role ?? before.role
+        }
+      }
+      return
+    }
+    case "participant.left": {
+      const before = own(next.participants, event.data.participantId)
+      if (before === undefined) return
+      next.participants = { ...next.participants, [event.data.participantId]: { ...before, present: false } }
+      return
+    }
+  }
+}
+
+/** The code of the note that ends the wait for a turn that never started. */
+export const turnNotStarted = "turn_not_started"
+
+const endGeneration = (next: Writable<SessionState>, end: NonNullable<SessionState["end"]>): void => {
+  next.end = end
+  next.turn = null
+  next.awaitedTurn = null
+  next.items = {}
+  next.requests = {}
+  if (next.terminal !== null) next.terminal = { ...next.terminal, commandRunning: null }
+}
+
+const openRequest = (
+  kind: WaitingRequest["kind"],
+  data: {
+    readonly requestId: string
+    readonly deadline: number
+    readonly owner?: string
+    readonly turnId?: string
+    readonly options?: WaitingRequest["options"]
+    readonly default: WaitingRequest["default"]
+  }
+): WaitingRequest => ({
+  requestId: data.requestId,
+  kind,
+  deadline: data.deadline,
+  owner: data.owner ?? null,
+  turnId: data.turnId ?? null,
+  options: data.options ?? [],
+  default: data.default
+})
+
+const terminalOf = (state: SessionState): TerminalState =>
+  state.terminal ?? { cols: 80, rows: 24, offset: 0, title: null, commandRunning: null, snapshot: null }
+
+/** The value of a map's own key: identifiers come from outside and may be called `constructor`. */
+export const own = <T>(all: { readonly [key: string]: T }, key: string): T | undefined =>
+  Object.hasOwn(all, key) ? all[key] : undefined
+
+const without = <T>(all: { readonly [key: string]: T }, key: string): { readonly [key: string]: T } => {
+  const { [key]: _removed, ...rest } = all
+  return rest
+}
