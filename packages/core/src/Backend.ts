@@ -125,7 +125,7 @@ export interface OpenRequest {
   readonly nativeId?: string
   /** Start as a branch of this native session. */
   readonly forkOf?: string
-  /** Prompts that were on their way when the last generation died: tell by `prompt.delivered` which have arrived. */
+  /** Prompts that were on their way when the last generation died: see {@link BackendSession.arrived}. */
   readonly inDoubt: ReadonlyArray<PromptId>
   /** The terminal's size, where the session has had one. */
   readonly size?: { readonly cols: number; readonly rows: number }
@@ -139,6 +139,8 @@ export interface BackendSession {
   readonly nativeId?: string
   /** The provider's version, for the log. */
   readonly version?: string
+  /** Which of the prompts in doubt the provider has. The others are delivered again. */
+  readonly arrived?: ReadonlyArray<PromptId>
   /** The size of its terminal, where it has one. */
   readonly size?: { readonly cols: number; readonly rows: number }
   /**

@@ -33,7 +33,7 @@ const content = S.Array(ContentBlock).check(
 
 /** Payload schemas by command type. */
 export const commandSchemas = {
-  /** Makes the session. The runtime has let the backend check `spec`. */
+  /** Makes the session and opens its backend. The runtime has let the backend check `spec`. */
   "session.create": S.Struct({
     backend: S.String,
     spec: Json,
@@ -41,6 +41,8 @@ export const commandSchemas = {
     workspace: optional(S.String),
     labels: optional(S.Record(S.String, S.String)),
     forkedFrom: optional(S.Struct({ sessionId: SessionId, seq: S.Int })),
+    /** A native session to take up: one that the provider can resume, such as a fork that it made. */
+    nativeId: optional(S.String),
     /** Joins at once, as owner. */
     owner: optional(S.Struct({ participantId: ParticipantId, name: S.String }))
   }),

@@ -5,8 +5,8 @@
 import type { BackendCommand } from "./Backend.ts"
 import type { Compaction } from "./EventLog.ts"
 import type { EventRecord } from "./EventRecord.ts"
-import { own } from "./evolve.ts"
-import { readEvent } from "./SessionEvent.ts"
+import { evolve, own } from "./evolve.ts"
+import { type KnownType, readEvent } from "./SessionEvent.ts"
 import type { SessionState } from "./SessionState.ts"
 
 /** One thing to do. */
@@ -17,8 +17,37 @@ export type SessionEffect =
   | { readonly do: "release" }
   | { readonly do: "compact"; readonly compaction: Compaction }
 
-/** What one stored event asks for. `before` is the state in front of it. */
-export const effectOf = (before: SessionState, record: EventRecord): SessionEffect | undefined => {
+const effectTypes: ReadonlySet<string> = new Set<KnownType>([
+  "backend.opening",
+  "prompt.dispatched",
+  "turn.interrupting",
+  "permission.resolved",
+  "question.answered",
+  "backend.configuring",
+  "backend.suspending",
+  "backend.closing",
+  "terminal.resized",
+  "process.signalled",
+  "backend.lost",
+  "backend.suspended",
+  "backend.closed",
+  "backend.failed",
+  "item.completed"
+])
+
+/** What stored events ask for, in order. `before` is the state in front of the first. */
+export const effectsOf = (before: SessionState, records: ReadonlyArray<EventRecord>): ReadonlyArray<SessionEffect> => {
+  const last = records.findLastIndex((record) => effectTypes.has(record.type))
+  const effects: Array<SessionEffect> = []
+  for (const record of records.slice(0, last + 1)) {
+    const effect = effectTypes.has(record.type) ? effectOf(before, record) : undefined
+    if (effect !== undefined) effects.push(effect)
+    before = evolve(before, record)
+  }
+  return effects
+}
+
+const effectOf = (before: SessionState, record: EventRecord): SessionEffect | undefined => {
   const read = readEvent(record)
   if (read.kind !== "known") return undefined
   const event = read.event

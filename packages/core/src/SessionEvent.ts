@@ -84,7 +84,8 @@ export const eventSchemas = {
     title: optional(text),
     workspace: optional(text),
     labels: optional(S.Record(text, text)),
-    forkedFrom: optional(S.Struct({ sessionId: SessionId, seq }))
+    forkedFrom: optional(S.Struct({ sessionId: SessionId, seq })),
+    nativeId: optional(text)
   }),
   "session.renamed": S.Struct({ title: text }),
   "session.archived": none,

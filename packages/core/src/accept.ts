@@ -5,7 +5,7 @@
  * "working".
  */
 import type { BackendEvent } from "./Backend.ts"
-import { maxDeltaText, maxOutputBytes } from "./BackendOutbox.ts"
+import { maxDeltaLength, maxOutputBytes } from "./BackendOutbox.ts"
 import type { EventRecord } from "./EventRecord.ts"
 import { type Drafted, draft, type Stamp } from "./draft.ts"
 import { own } from "./evolve.ts"
@@ -272,13 +272,13 @@ function* splitOutput(state: SessionState, bytes: Uint8Array): Generator<EventBo
 }
 
 function* split(body: EventBody): Generator<EventBody, void, void> {
-  if (body.type !== "item.delta" || body.data.text.length <= maxDeltaText) {
+  if (body.type !== "item.delta" || body.data.text.length <= maxDeltaLength) {
     yield body
     return
   }
   const { text } = body.data
   for (let from = 0; from < text.length;) {
-    let to = Math.min(text.length, from + maxDeltaText)
+    let to = Math.min(text.length, from + maxDeltaLength)
     // Never between the halves of a surrogate pair: a store would turn each into U+FFFD.
     if (to < text.length && isHighSurrogate(text.charCodeAt(to - 1))) to -= 1
     yield { type: "item.delta", data: { ...body.data, text: text.slice(from, to) } }

@@ -120,6 +120,8 @@ const decideBody = (state: SessionState, command: Command, context: DecideContex
       const { owner, ...created } = command.data
       const events: Array<EventBody> = [{ type: "session.created", data: created }]
       if (owner !== undefined) events.push({ type: "participant.joined", data: { ...owner, role: "owner" } })
+      // In the same append: a crash leaves either nothing, or a session that the next start knows to be opening.
+      events.push({ type: "backend.opening", data: { attempt: 1, resume: command.data.nativeId !== undefined } })
       return events
     }
     case "session.open":

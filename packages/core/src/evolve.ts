@@ -52,6 +52,7 @@ const apply = (next: Writable<SessionState>, event: SessionEvent): void => {
       next.spec = event.data.spec
       next.title = event.data.title ?? ""
       next.forkedFrom = event.data.forkedFrom ?? null
+      next.nativeId = event.data.nativeId ?? null
       next.lifecycleAt = event.at
       return
     case "session.renamed":
@@ -144,7 +145,9 @@ const apply = (next: Writable<SessionState>, event: SessionEvent): void => {
       // The turn may have started, or even ended, before the provider said that it took the prompt.
       const known = turnId === null ? next.turn !== null : turnId === next.turn?.turnId || turnId === next.lastTurnId
       const started = next.turn?.promptId === event.data.promptId
-      if (prompt?.delivery !== "steer" && !known && !started) {
+      // Found to have arrived while the backend is resumed: its turn, if it had one, ended with the last generation.
+      const resumed = next.chart.lifecycle !== "open"
+      if (prompt?.delivery !== "steer" && !known && !started && !resumed) {
         next.awaitedTurn = { promptId: event.data.promptId, turnId, since: event.at }
       }
       return
