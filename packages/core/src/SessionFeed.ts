@@ -1,0 +1,299 @@
+/**
+ * How every log serves `follow`: readers are cursors. The live tail of a session is one small ring that all its
+ * followers share; whoever falls out of it reads the store. Publishing costs the same whoever stalls, and a follower
+ * that stalls holds nothing but its place.
+ */
+import { Cause, Effect, Stream } from "effect"
+import {
+  defaultPageBytes,
+  defaultPageEvents,
+  type Followed,
+  type LogUnavailable,
+  type Page,
+  type ReadOptions,
+  type SessionNotFound
+} from "./EventLog.ts"
+import { type EventRecord, weigh } from "./EventRecord.ts"
+import type { SessionId } from "./Ids.ts"
+
+/**
+ * Bytes of recent events kept per session for followers that have not taken them yet: 256 KiB, about four screens of
+ * flood. Past it a follower reads the store instead, which costs it a few milliseconds and nobody else anything.
+ */
+export const defaultRingBytes = 256 * 1024
+
+/**
+ * Bytes of all rings together: 32 MiB, that is 128 full ones. Past it the ring of the session that has been quiet for
+ * longest is emptied, and its followers read the store.
+ */
+export const defaultFeedBytes = 32 * 1024 * 1024
+
+/** Bounds of a feed. */
+export interface SessionFeedOptions {
+  /** Default {@link defaultRingBytes}; 0 keeps no ring, so that every follower reads the store. */
+  readonly ringBytes?: number
+  /** Default {@link defaultFeedBytes}. */
+  readonly totalBytes?: number
+}
+
+/** The live side of a log. A store tells it what it has committed, and lets it answer `follow`. */
+export interface SessionFeed {
+  /** Whether anybody follows the session: if not, a store need not even build the records to publish. */
+  readonly isFollowed: (sessionId: SessionId) => boolean
+  /** The sessions that somebody follows. */
+  readonly followed: () => Iterable<SessionId>
+  /** Tells of events that are now durable (law 2), in order of their seq. */
+  readonly publish: (sessionId: SessionId, records: ReadonlyArray<EventRecord>) => void
+  /** Tells that the store has events up to `head`, for a store that learns of them without having them at hand. */
+  readonly advance: (sessionId: SessionId, head: number) => void
+  /** Tells that the session was deleted: its followers get a `removed` gap, then the end. */
+  readonly remove: (sessionId: SessionId) => void
+  /** Ends every follower with an error: the log closes or cannot serve. */
+  readonly fail: (error: LogUnavailable) => void
+  /** Answers {@link EventLogService.follow}. */
+  readonly follow: (
+    sessionId: SessionId,
+    after: number,
+    options?: ReadOptions
+  ) => Stream.Stream<Followed, SessionNotFound | LogUnavailable>
+}
+
+/** The recent events of one followed session, and who waits for more. */
+interface Tail {
+  readonly sessionId: SessionId
+  /** The newest seq that was told of; 0 before the first. */
+  head: number
+  records: Array<EventRecord>
+  weights: Array<number>
+  bytes: number
+  followers: number
+  readonly waiting: Set<() => void>
+  removed: boolean
+  /** The last page that was cut: followers side by side share it. */
+  page: (Page & { readonly answer: "exact" }) | undefined
+  pageAfter: number
+  pageBounds: string
+}
+
+/** Makes a feed over a store's `read`. */
+export const makeSessionFeed = (
+  read: (
+    sessionId: SessionId,
+    after: number,
+    options?: ReadOptions
+  ) => Effect.Effect<Page, SessionNotFound | LogUnavailable>,
+  { ringBytes = defaultRingBytes, totalBytes = defaultFeedBytes }: SessionFeedOptions = {}
+): SessionFeed => {
+  const tails = new Map<SessionId, Tail>()
+  /** Tails that hold records, the one that was published to last at the end. */
+  const filled = new Set<Tail>()
+  let filledBytes = 0
+  let failure: LogUnavailable | undefined
+
+  const clear = (tail: Tail) => {
+    filledBytes -= tail.bytes
+    filled.delete(tail)
+    tail.records = []
+    tail.weights = []
+    tail.bytes = 0
+    tail.page = undefined
+  }
+
+  const wake = (tail: Tail) => {
+    const waiting = [...tail.waiting]
+    tail.waiting.clear()
+    for (const resume of waiting) resume()
+  }
+
+  const publish: SessionFeed["publish"] = (sessionId, records) => {
+    const tail = tails.get(sessionId)
+    const last = records.at(-1)
+    if (tail === undefined || last === undefined || last.seq <= tail.head) return
+    // A ring has no gap in it: what does not go on where it ends starts it afresh.
+    if (tail.records.length > 0 && records[0]!.seq !== tail.head + 1) clear(tail)
+    let bytes = 0
+    for (const record of records) {
+      const weight = weigh(record)
+      tail.records.push(record)
+      tail.weights.push(weight)
+      bytes += weight
+    }
+    let drop = 0
+    let kept = tail.bytes + bytes
+    while (kept > ringBytes && drop < tail.records.length) kept -= tail.weights[drop++]!
+    if (drop > 0) {
+      tail.records.splice(0, drop)
+      tail.weights.splice(0, drop)
+    }
+    filledBytes += kept - tail.bytes
+    tail.bytes = kept
+    tail.page = undefined
+    tail.head = last.seq
+    filled.delete(tail)
+    if (tail.records.length > 0) filled.add(tail)
+    for (const quiet of filled) {
+      if (filledBytes <= totalBytes) break
+      clear(quiet)
+    }
+    wake(tail)
+  }
+
+  const advance: SessionFeed["advance"] = (sessionId, head) => {
+    const tail = tails.get(sessionId)
+    if (tail === undefined || head <= tail.head) return
+    clear(tail)
+    tail.head = head
+    wake(tail)
+  }
+
+  const remove: SessionFeed["remove"] = (sessionId) => {
+    const tail = tails.get(sessionId)
+    if (tail === undefined) return
+    // A session may be made again under its id: those who followed the old one keep their own tail.
+    tails.delete(sessionId)
+    clear(tail)
+    tail.removed = true
+    wake(tail)
+  }
+
+  const fail: SessionFeed["fail"] = (error) => {
+    failure = error
+    for (const tail of tails.values()) wake(tail)
+  }
+
+  const join = (sessionId: SessionId): Tail => {
+    let tail = tails.get(sessionId)
+    if (tail === undefined) {
+      tail = {
+        sessionId,
+        head: 0,
+        records: [],
+        weights: [],
+        bytes: 0,
+        followers: 0,
+        waiting: new Set(),
+        removed: false,
+        page: undefined,
+        pageAfter: 0,
+        pageBounds: ""
+      }
+      tails.set(sessionId, tail)
+    }
+    tail.followers++
+    return tail
+  }
+
+  const leave = (tail: Tail) => {
+    tail.followers--
+    if (tail.followers > 0) return
+    clear(tail)
+    if (tails.get(tail.sessionId) === tail) tails.delete(tail.sessionId)
+  }
+
+  /** The page after a cursor that lies within the ring. */
+  const cut = (tail: Tail, after: number, limit: number, maxBytes: number): Page | undefined => {
+    const first = tail.records[0]
+    if (first === undefined || after < first.seq - 1 || after >= tail.head) return undefined
+    const bounds = `${limit}/${maxBytes}`
+    if (tail.page !== undefined && tail.pageAfter === after && tail.pageBounds === bounds) return tail.page
+    const from = after - first.seq + 1
+    let to = from
+    let bytes = 0
+    while (to < tail.records.length && to - from < limit) {
+      bytes += tail.weights[to]!
+      if (bytes > maxBytes && to > from) break
+      to++
+    }
+    const events = tail.records.slice(from, to)
+    tail.page = { answer: "exact", events, cursor: after + events.length, head: tail.head }
+    tail.pageAfter = after
+    tail.pageBounds = bounds
+    return tail.page
+  }
+
+  const pullFrom = (tail: Tail, after: number, options: ReadOptions | undefined) => {
+    const limit = options?.limit ?? defaultPageEvents
+    const maxBytes = options?.maxBytes ?? defaultPageBytes
+    let cursor = after
+    // Until the store has answered to the end once, what is live is not known to go on where the cursor is.
+    let joined = false
+    let ended = false
+
+    const removedGap = (): Followed => ({
+      answer: "gap",
+      reason: "removed",
+      from: cursor + 1,
+      to: Math.max(cursor + 1, tail.head),
+      detail: "the session was deleted",
+      cursor: Math.max(cursor, tail.head),
+      head: Math.max(cursor, tail.head)
+    })
+
+    const deliver = (page: Page): readonly [Followed, ...Array<Followed>] | undefined => {
+      cursor = page.cursor
+      const empty = page.answer === "exact" && page.events.length === 0
+      if (cursor < page.head || cursor < tail.head) return empty ? undefined : [page]
+      joined = true
+      const caughtUp: Followed = { answer: "caught-up", cursor }
+      return empty ? [caughtUp] : [page, caughtUp]
+    }
+
+    const wait = Effect.callback<void>((resume) => {
+      const wakeup = () => resume(Effect.void)
+      tail.waiting.add(wakeup)
+      // Everybody has everything: nobody needs the ring.
+      if (tail.waiting.size === tail.followers) clear(tail)
+      return Effect.sync(() => tail.waiting.delete(wakeup))
+    })
+
+    const end = (): readonly [Followed] => {
+      ended = true
+      return [removedGap()]
+    }
+
+    const fromStore = Effect.suspend(() => read(tail.sessionId, cursor, options)).pipe(
+      Effect.map((page) => (tail.removed ? end() : deliver(page))),
+      Effect.catchTag("SessionNotFound", (error) => (tail.removed ? Effect.sync(end) : Effect.fail(error)))
+    )
+
+    const step = Effect.suspend(
+      (): Effect.Effect<
+        readonly [Followed, ...Array<Followed>] | undefined,
+        SessionNotFound | LogUnavailable | Cause.Done
+      > => {
+        if (ended) return Cause.done()
+        if (failure !== undefined) return Effect.fail(failure)
+        if (tail.removed) return Effect.sync(end)
+        if (!joined) return fromStore
+        const page = cut(tail, cursor, limit, maxBytes)
+        if (page !== undefined) return Effect.succeed(deliver(page))
+        return cursor < tail.head ? fromStore : Effect.as(wait, undefined)
+      }
+    )
+
+    return Effect.gen(function* () {
+      let delivered = yield* step
+      while (delivered === undefined) delivered = yield* step
+      return delivered
+    })
+  }
+
+  return {
+    isFollowed: (sessionId) => tails.has(sessionId),
+    followed: () => tails.keys(),
+    publish,
+    advance,
+    remove,
+    fail,
+    follow: (sessionId, after, options) =>
+      Stream.unwrap(
+        Effect.map(
+          Effect.acquireRelease(
+            Effect.sync(() => join(sessionId)),
+            (tail) => Effect.sync(() => leave(tail))
+          ),
+          (tail) => Stream.fromPull(Effect.succeed(pullFrom(tail, after, options)))
+        )
+      )
+  }
+}
