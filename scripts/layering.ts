@@ -22,8 +22,9 @@ const scope = "@holdfast/"
 
 /** What the sources of a package may import of ours, by the package's folder; the first match counts. */
 const arrows: ReadonlyArray<readonly [folder: RegExp, targets: ReadonlyArray<string>]> = [
-  [/^core$/, []],
-  [/^(runtime|store-[^/]+|adapter-[^/]+|testkit|client)$/, ["core"]],
+  [/^(core|process)$/, []],
+  [/^(runtime|store-[^/]+|adapter-[^/]+|testkit)$/, ["core", "process"]],
+  [/^client$/, ["core"]],
   [/^server$/, ["core", "runtime"]]
 ]
 

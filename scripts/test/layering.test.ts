@@ -85,15 +85,32 @@ describe("the layering check", () => {
   })
 
   it("refuses a store or an adapter in the runtime", () => {
-    refuses("packages/runtime/src/A.ts", `import "@holdfast/store-sqlite"`, /may import @holdfast\/core$/)
-    refuses("packages/runtime/src/A.ts", `import "@holdfast/adapter-pty"`, /may import @holdfast\/core$/)
+    refuses(
+      "packages/runtime/src/A.ts",
+      `import "@holdfast/store-sqlite"`,
+      /may import @holdfast\/core, @holdfast\/process$/
+    )
+    refuses(
+      "packages/runtime/src/A.ts",
+      `import "@holdfast/adapter-pty"`,
+      /may import @holdfast\/core, @holdfast\/process$/
+    )
   })
 
   it("refuses the runtime below it, and imports sideways between adapters", () => {
-    for (const folder of ["store-sqlite", "adapter-pty", "testkit", "client"]) {
-      refuses(`packages/${folder}/src/A.ts`, `import "@holdfast/runtime"`, /may import @holdfast\/core$/)
+    for (const folder of ["store-sqlite", "adapter-pty", "testkit"]) {
+      refuses(
+        `packages/${folder}/src/A.ts`,
+        `import "@holdfast/runtime"`,
+        /may import @holdfast\/core, @holdfast\/process$/
+      )
     }
-    refuses("packages/adapter-codex/src/A.ts", `import "@holdfast/adapter-pty"`, /may import @holdfast\/core$/)
+    refuses("packages/client/src/A.ts", `import "@holdfast/runtime"`, /may import @holdfast\/core$/)
+    refuses(
+      "packages/adapter-codex/src/A.ts",
+      `import "@holdfast/adapter-pty"`,
+      /may import @holdfast\/core, @holdfast\/process$/
+    )
   })
 
   it("refuses a store in the server", () => {
@@ -110,7 +127,11 @@ describe("the layering check", () => {
     accepts("packages/runtime/test/A.test.ts", `import "@holdfast/store-sqlite"\nimport "@holdfast/adapter-pty"`)
     accepts("packages/testkit/test/A.test.ts", `import "@holdfast/store-sqlite"\nimport "@holdfast/runtime"`)
     refuses("packages/store-sqlite/test/A.test.ts", `import "@holdfast/runtime"`, /the tests of packages\/store-sqlite/)
-    refuses("packages/runtime/src/A.ts", `import "@holdfast/testkit"`, /may import @holdfast\/core$/)
+    refuses(
+      "packages/runtime/src/A.ts",
+      `import "@holdfast/testkit"`,
+      /may import @holdfast\/core, @holdfast\/process$/
+    )
   })
 
   it("refuses a relative import that leaves its package, also for types, re-exports, workers and tests", () => {

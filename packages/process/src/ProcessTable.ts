@@ -1,0 +1,31 @@
+/** What is asked of an operating system about its processes, and which implementation answers on this one. */
+import { linuxProcessTable } from "./LinuxProcessTable.ts"
+import { psProcessTable } from "./PsProcessTable.ts"
+import { windowsProcessTable } from "./WindowsProcessTable.ts"
+
+/** One process at the moment of looking. */
+export interface ProcessEntry {
+  readonly pid: number
+  readonly parent: number
+  /** Pid of the leader of its session, where the platform says so. */
+  readonly session: number | undefined
+  /** See {@link ProcessIdentity.startTime}. */
+  readonly startTime: string
+  /** A zombie: it runs no more and waits only to be reaped. */
+  readonly ended: boolean
+}
+
+/** Reads processes. Failures are {@link ProcessTableUnavailable}; a process that is gone is no failure. */
+export interface ProcessTable {
+  /** See {@link ProcessIdentity.host}. */
+  readonly host: () => Promise<string>
+  readonly read: (pid: number) => Promise<ProcessEntry | undefined>
+  /** All processes by pid. Those that start or end meanwhile may be missing. */
+  readonly readAll: () => Promise<ReadonlyMap<number, ProcessEntry>>
+  /** Which of these carry the variable `NAME=value` in the environment that they were started with. */
+  readonly marked: (entries: Iterable<ProcessEntry>, variable: string) => Promise<ReadonlySet<number>>
+}
+
+/** The table of the platform that this runs on: /proc on Linux, PowerShell on Windows, `ps` elsewhere. */
+export const processTable: ProcessTable =
+  process.platform === "linux" ? linuxProcessTable : process.platform === "win32" ? windowsProcessTable : psProcessTable

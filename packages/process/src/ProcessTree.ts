@@ -1,0 +1,101 @@
+/** Which processes belong together: who a process is, whether it lives, and everything that came from it. */
+import type { ProcessIdentity } from "./ProcessIdentity.ts"
+import { processMarkerName } from "./ProcessMarker.ts"
+import { type ProcessEntry, processTable } from "./ProcessTable.ts"
+
+/** What to look for: a process with all that came from it, a marker's bearers with all that came from them, or both. */
+export interface ProcessTarget {
+  readonly root?: ProcessIdentity | undefined
+  /** A value of {@link processMarkerName}. It also finds what was re-parented. */
+  readonly marker?: string | undefined
+}
+
+/** The identity of a process that runs now, or of a zombie; undefined where there is none. */
+export const identify = async (pid: number): Promise<ProcessIdentity | undefined> => {
+  // The entry is read before anything is waited for: a caller that just spawned the process races with its end.
+  const [entry, host] = await Promise.all([processTable.read(pid), processTable.host()])
+  return entry === undefined ? undefined : { pid, startTime: entry.startTime, host }
+}
+
+/**
+ * Whether exactly this process still runs. A zombie does not, nor does one that merely reuses the pid; of another machine,
+ * boot or pid namespace nothing can be running here.
+ */
+export const isAlive = async (identity: ProcessIdentity): Promise<boolean> => {
+  const [entry, host] = await Promise.all([processTable.read(identity.pid), processTable.host()])
+  return entry !== undefined && !entry.ended && entry.startTime === identity.startTime && host === identity.host
+}
+
+/** What {@link membersOf} starts from. */
+export interface Seeds {
+  readonly root: ProcessIdentity | undefined
+  readonly marked: ReadonlySet<number>
+  /** Start times, by pid, of members that were found before: they stay members when their parents die. */
+  readonly known: ReadonlyMap<number, string>
+  /** Never a member: the process that asks. */
+  readonly self: number
+}
+
+/** The running members of a tree, parents before their children. */
+export const membersOf = (
+  table: ReadonlyMap<number, ProcessEntry>,
+  { root, marked, known, self }: Seeds
+): ReadonlyArray<ProcessEntry> => {
+  const children = new Map<number, Array<ProcessEntry>>()
+  const members = new Set<ProcessEntry>()
+  const rootEntry = root === undefined ? undefined : table.get(root.pid)
+  const isRootThere = rootEntry !== undefined && rootEntry.startTime === root?.startTime
+  if (isRootThere) members.add(rootEntry)
+  for (const entry of table.values()) {
+    const siblings = children.get(entry.parent)
+    if (siblings === undefined) children.set(entry.parent, [entry])
+    else siblings.push(entry)
+    // While the leader has its pid, its session's number can be nobody else's. Once it is gone the number may be reused.
+    const isInSession = isRootThere && entry.session === root?.pid
+    if (isInSession || marked.has(entry.pid) || known.get(entry.pid) === entry.startTime) members.add(entry)
+  }
+  // A set hands out what is added while it is walked.
+  for (const member of members) {
+    if (member.pid === self || member.pid <= 1) members.delete(member)
+    else for (const child of children.get(member.pid) ?? []) members.add(child)
+  }
+  return [...members].filter((entry) => !entry.ended)
+}
+
+/**
+ * Looks for a target's members again and again; what was found once is known from then on, by its start time too, and what
+ * turned out to carry no marker is not read again.
+ */
+export const makeMemberSearch = async (target: ProcessTarget) => {
+  const host = await processTable.host()
+  const root = target.root?.host === host ? target.root : undefined
+  const known = new Map<number, string>()
+  const unmarked = new Map<number, string>()
+
+  const findMarked = async (table: ReadonlyMap<number, ProcessEntry>): Promise<ReadonlySet<number>> => {
+    if (target.marker === undefined) return new Set()
+    const candidates = [...table.values()].filter(
+      (entry) => !entry.ended && known.get(entry.pid) !== entry.startTime && unmarked.get(entry.pid) !== entry.startTime
+    )
+    const marked = await processTable.marked(candidates, `${processMarkerName}=${target.marker}`)
+    for (const { pid, startTime } of candidates) if (!marked.has(pid)) unmarked.set(pid, startTime)
+    return marked
+  }
+
+  return async (): Promise<ReadonlyArray<ProcessIdentity>> => {
+    if (root === undefined && target.marker === undefined) return []
+    const table = await processTable.readAll()
+    const members = membersOf(table, { root, known, marked: await findMarked(table), self: process.pid })
+    for (const { pid, startTime } of members) known.set(pid, startTime)
+    return members.map(({ pid, startTime }) => ({ pid, startTime, host }))
+  }
+}
+
+/**
+ * The running processes of a target, parents before children: the root, its descendants, those in its terminal session as
+ * long as the root is there, the marker's bearers and their descendants.
+ */
+export const tree = async (target: ProcessTarget): Promise<ReadonlyArray<ProcessIdentity>> => {
+  const search = await makeMemberSearch(target)
+  return search()
+}

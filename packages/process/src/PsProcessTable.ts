@@ -1,0 +1,65 @@
+/**
+ * Processes as `ps` lists them, for macOS. Start times have a resolution of one second, and `ps -E` shows the environment
+ * of one's own processes only, and not of those that the system protects.
+ */
+import { execFile } from "node:child_process"
+import { promisify } from "node:util"
+import { ProcessTableUnavailable } from "./ProcessIdentity.ts"
+import type { ProcessEntry, ProcessTable } from "./ProcessTable.ts"
+
+const execute = promisify(execFile)
+
+/** Milliseconds that a listing may take (some 20 ms are usual), and bytes that it may print (64 MiB, environments included). */
+const timeout = 5_000
+const maxBuffer = 64 * 1024 * 1024
+
+const columns = "pid=,ppid=,stat=,lstart="
+
+/** Runs a tool in the C locale, so that dates and states read alike everywhere. */
+const run = async (command: string, args: ReadonlyArray<string>): Promise<string> => {
+  try {
+    const env = { PATH: process.env["PATH"], LC_ALL: "C", TZ: "UTC" }
+    return (await execute(command, args, { env, timeout, maxBuffer, encoding: "latin1" })).stdout
+  } catch (cause) {
+    throw new ProcessTableUnavailable({ reason: `${command} ${args.join(" ")} failed`, cause })
+  }
+}
+
+/** Reads one line of `ps -o pid=,ppid=,stat=,lstart=`. */
+export const parsePsLine = (line: string): ProcessEntry | undefined => {
+  const [, pid, parent, stat, startTime] = /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(\S.*\S)\s*$/.exec(line) ?? []
+  if (pid === undefined || parent === undefined || stat === undefined || startTime === undefined) return undefined
+  return { pid: Number(pid), parent: Number(parent), session: undefined, startTime, ended: stat.startsWith("Z") }
+}
+
+/** Reads the lines of `ps -o pid=,command=` with environments, and finds the pids that show the variable as a whole word. */
+export const parseMarked = (text: string, variable: string): ReadonlySet<number> => {
+  const found = new Set<number>()
+  for (const line of text.split("\n")) {
+    if (line.trimEnd().split(" ").includes(variable)) found.add(Number.parseInt(line, 10))
+  }
+  return found
+}
+
+let host: string | undefined
+
+/** Processes from `ps`. */
+export const psProcessTable: ProcessTable = {
+  host: async () => (host ??= `${process.platform}:${(await run("sysctl", ["-n", "kern.bootsessionuuid"])).trim()}`),
+  read: async (pid) => {
+    // Asked for one pid that is gone, `ps` fails as it does when it cannot run: the whole list tells these apart.
+    return (await psProcessTable.readAll()).get(pid)
+  },
+  readAll: async () => {
+    const entries = new Map<number, ProcessEntry>()
+    for (const line of (await run("ps", ["-axo", columns])).split("\n")) {
+      const entry = parsePsLine(line)
+      if (entry !== undefined) entries.set(entry.pid, entry)
+    }
+    return entries
+  },
+  marked: async (entries, variable) => {
+    const all = parseMarked(await run("ps", ["-axEwwo", "pid=,command="]), variable)
+    return new Set([...entries].map((entry) => entry.pid).filter((pid) => all.has(pid)))
+  }
+}

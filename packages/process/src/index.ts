@@ -1,0 +1,15 @@
+/**
+ * Processes by identity: who is alive, what came from whom, and ending all of it. Linux and macOS; Windows as far as it
+ * goes, untested. The functions are Effects; `promises` has them for everyone else.
+ */
+import { identify, isAlive, tree } from "./ProcessTree.ts"
+import { terminateTree } from "./TerminateTree.ts"
+
+export { type ProcessIdentity, ProcessesRemain, ProcessTableUnavailable } from "./ProcessIdentity.ts"
+export * from "./Processes.ts"
+export * from "./ProcessMarker.ts"
+export type { ProcessTarget } from "./ProcessTree.ts"
+export type { Terminated, TerminateOptions } from "./TerminateTree.ts"
+
+/** The same functions as promises; they reject with the same errors. */
+export const promises = { identify, isAlive, tree, terminateTree }

@@ -1,0 +1,12 @@
+import { defineConfig } from "tsup"
+
+// Declarations come from `tsc`; dependencies and peer dependencies stay imports.
+export default defineConfig({
+  entry: ["src/index.ts"],
+  format: "esm",
+  target: "node22",
+  dts: false,
+  sourcemap: true,
+  clean: true,
+  skipNodeModulesBundle: true
+})
