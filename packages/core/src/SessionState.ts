@@ -115,8 +115,13 @@ export interface SessionState {
   readonly turnAt: number
   /** How long a close may take before force, while closing. */
   readonly graceMs: number
-  /** How it ended or was lost last. */
-  readonly end: { readonly reason: string; readonly exitCode: number | null; readonly signal: string | null } | null
+  /** How it ended or was lost last, and whether opening it again could help. */
+  readonly end: {
+    readonly reason: string
+    readonly exitCode: number | null
+    readonly signal: string | null
+    readonly retryable: boolean
+  } | null
   readonly prompts: ReadonlyArray<WaitingPrompt>
   readonly turn: { readonly turnId: string; readonly promptId: string | null } | null
   readonly lastTurnId: string | null

@@ -153,6 +153,10 @@ const illegalBecause = (state: SessionState, body: EventBody): string | typeof s
         return `the session has ${stateBounds.artifacts} artifacts already`
       }
       return undefined
+    case "backend.lost":
+      // The end of the stream of a backend that has said how it ended.
+      if (!speaking.has(lifecycle)) return silently
+      break
     case "backend.noted":
     case "terminal.snapshot":
     case "process.exited":

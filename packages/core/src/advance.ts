@@ -44,6 +44,9 @@ const nextStep = (state: SessionState, policy: SessionPolicy): EventBody | undef
 const afterLoss = (state: SessionState, policy: SessionPolicy): EventBody | undefined => {
   const reason = state.end?.reason ?? "lost"
   if (!canReopen(state)) return { type: "backend.closed", data: { reason } }
+  if (state.end?.retryable === false) {
+    return { type: "backend.failed", data: { reason: "not retryable", message: reason, retryable: false } }
+  }
   if (state.attempts >= policy.maxAttempts) {
     const message = `${reason} (given up after ${state.attempts} ${state.attempts === 1 ? "try" : "tries"})`
     return { type: "backend.failed", data: { reason: "too many tries", message, retryable: true } }

@@ -88,19 +88,25 @@ const apply = (next: Writable<SessionState>, event: SessionEvent): void => {
       return
     case "backend.lost":
       if (event.at - next.lifecycleAt >= stableAfterMs) next.attempts = 0
-      endGeneration(next, { reason: event.data.reason, exitCode: null, signal: null })
+      endGeneration(next, { reason: event.data.reason, exitCode: null, signal: null, retryable: event.data.retryable })
       return
     case "backend.suspended":
-      endGeneration(next, { reason: event.data.reason, exitCode: null, signal: null })
+      endGeneration(next, { reason: event.data.reason, exitCode: null, signal: null, retryable: true })
       return
     case "backend.failed":
-      endGeneration(next, { reason: event.data.message, exitCode: null, signal: null })
+      endGeneration(next, {
+        reason: event.data.message,
+        exitCode: null,
+        signal: null,
+        retryable: event.data.retryable
+      })
       return
     case "backend.closed":
       endGeneration(next, {
         reason: event.data.reason,
         exitCode: event.data.exitCode ?? null,
-        signal: event.data.signal ?? null
+        signal: event.data.signal ?? null,
+        retryable: false
       })
       return
 

@@ -1,0 +1,350 @@
+/** The runtime: what a host app composes from a log and backends. */
+import {
+  type Backend,
+  checkCommand,
+  type Command,
+  type CommandBody,
+  type CommandId,
+  CommandRejected,
+  EventLog,
+  type EventLogService,
+  type GcOptions,
+  type Lifecycle,
+  type LogUnavailable,
+  makeCommandId,
+  makeSessionId,
+  type ParticipantId,
+  type Receipt,
+  type Removed,
+  type SessionId,
+  type SessionNotFound,
+  type SessionPolicy,
+  type SessionState,
+  type SpecInvalid,
+  defaultPolicy
+} from "@holdfast/core"
+import { Clock, Context, Effect, Layer, Metric, Option, Scope } from "effect"
+import { defaultMaxLive, type LiveSessions, makeLiveSessions } from "./LiveSessions.ts"
+import { sweep, type Swept } from "./Recovery.ts"
+import type { CommandError, SessionOwner } from "./SessionOwner.ts"
+import { makeSessionReader, type SessionReader } from "./SessionReader.ts"
+import * as Telemetry from "./Telemetry.ts"
+
+/** What a runtime is made of, beside the log. */
+export interface HoldfastOptions {
+  /** One for each kind of session. Their names must differ. */
+  readonly backends: ReadonlyArray<Backend>
+  /** Overrides of {@link defaultPolicy}. */
+  readonly policy?: Partial<SessionPolicy>
+  /** Most sessions in use at once: 10,000. */
+  readonly maxLive?: number
+}
+
+/** A session to make. */
+export interface CreateSession {
+  /** Name of a backend. */
+  readonly backend: string
+  /** What it is to run, in that backend's terms. */
+  readonly spec: unknown
+  readonly title?: string
+  readonly labels?: { readonly [name: string]: string }
+  /** Joins as owner. Without one, only the host may act. */
+  readonly owner?: { readonly participantId: ParticipantId; readonly name: string }
+  /** Made by the caller, so that a repeat makes no second session; a new one unless given. */
+  readonly sessionId?: SessionId
+  readonly commandId?: CommandId
+}
+
+/** Who sends a command, and under which id. */
+export interface CommandOptions {
+  /** Made by the caller, so that a repeat has no second effect; a new one unless given. */
+  readonly commandId?: CommandId
+  /** Default: the host. */
+  readonly actor?: ParticipantId | "host"
+}
+
+/** A branch to make. */
+export interface ForkSession extends CommandOptions {
+  /** The last event that the branch has in common with its parent; the head unless given. */
+  readonly at?: number
+  /** The branch's id; a new one unless given. Give one with `commandId` to make a repeat harmless. */
+  readonly into?: SessionId
+  readonly title?: string
+}
+
+/** Runs sessions. Everything that {@link SessionReader} does, and what only the owner of the log may do. */
+export interface HoldfastService extends SessionReader {
+  /** What the start found of sessions that an earlier owner had left. */
+  readonly swept: Swept
+  /** Makes a session and opens it. Returns once it is recorded; follow it to see it open. */
+  readonly create: (options: CreateSession) => Effect.Effect<Receipt, CommandError | SpecInvalid>
+  /** Sends a command. The receipt means that it was accepted and is stored. */
+  readonly command: (
+    sessionId: SessionId,
+    command: Exclude<CommandBody, { readonly type: "session.create" | "session.fork" | "request.expire" }>,
+    options?: CommandOptions
+  ) => Effect.Effect<Receipt, CommandError | SessionNotFound>
+  /**
+   * Makes a branch: a new session on the same backend whose history is the parent's up to `at`. A backend that can fork
+   * branches its native session; any other starts afresh from the same spec. Gives the receipt of the branch.
+   */
+  readonly fork: (
+    sessionId: SessionId,
+    options?: ForkSession
+  ) => Effect.Effect<Receipt, CommandError | SessionNotFound | SpecInvalid>
+  /** Deletes an ended session with its log. */
+  readonly remove: (sessionId: SessionId) => Effect.Effect<void, CommandRejected | SessionNotFound | LogUnavailable>
+  readonly gc: (
+    options?: Omit<GcOptions, "now">
+  ) => Effect.Effect<Removed & { readonly sessions: number }, LogUnavailable>
+  readonly vacuum: Effect.Effect<void, LogUnavailable>
+  /** Waits for a state: that it is open, idle, closed. Completes at once if it is so already. */
+  readonly until: (
+    sessionId: SessionId,
+    fits: (state: SessionState) => boolean
+  ) => Effect.Effect<SessionState, SessionNotFound | LogUnavailable>
+}
+
+/** The runtime as a service. */
+export class Holdfast extends Context.Service<Holdfast, HoldfastService>()("@holdfast/runtime/Holdfast") {
+  /** The runtime over the {@link EventLog} that is provided. Building it sweeps the log; see {@link Swept}. */
+  static readonly layer = (options: HoldfastOptions): Layer.Layer<Holdfast, LogUnavailable, EventLog> =>
+    Layer.effect(
+      Holdfast,
+      Effect.flatMap(EventLog, (log) => makeHoldfast(log, options))
+    )
+}
+
+/** Makes a runtime in a scope. Closing the scope ends the sessions that cannot outlive it, politely, then by force. */
+export const makeHoldfast = (
+  log: EventLogService,
+  options: HoldfastOptions
+): Effect.Effect<HoldfastService, LogUnavailable, Scope.Scope> =>
+  Effect.gen(function* () {
+    const policy: SessionPolicy = { ...defaultPolicy, ...options.policy }
+    const clock = yield* Clock.Clock
+    const byName = new Map(options.backends.map((backend) => [backend.name, backend]))
+    const live = yield* makeLiveSessions({
+      log,
+      backends: options.backends,
+      policy,
+      maxLive: options.maxLive ?? defaultMaxLive,
+      onStored: (records) => countStored(records.length)
+    })
+    yield* Effect.addFinalizer(() => settleAll(live, policy, () => clock.currentTimeMillisUnsafe()))
+    const swept = yield* sweep(log, live.get).pipe(Effect.catchTag("SessionNotFound", Effect.die))
+    const reader = makeSessionReader(log)
+
+    const submit = (command: Command) =>
+      Effect.flatMap(live.get(command.sessionId), (owner) => owner.submit(command)).pipe(countOutcome)
+
+    const envelope = (sessionId: SessionId, given: CommandOptions | undefined) => ({
+      sessionId,
+      commandId: given?.commandId ?? makeCommandId(),
+      actor: given?.actor ?? "host",
+      at: clock.currentTimeMillisUnsafe()
+    })
+
+    const make = (
+      create: CreateSession,
+      extra: {
+        readonly forkedFrom?: { readonly sessionId: SessionId; readonly seq: number }
+        readonly nativeId?: string
+      }
+    ): Effect.Effect<Receipt, CommandError | SpecInvalid> =>
+      Effect.gen(function* () {
+        const sessionId = create.sessionId ?? makeSessionId()
+        const commandId = create.commandId ?? makeCommandId()
+        const done = yield* log.receipt(sessionId, commandId)
+        if (Option.isSome(done)) return done.value
+        const backend = byName.get(create.backend)
+        if (backend === undefined) {
+          return yield* new CommandRejected({
+            sessionId,
+            command: "session.create",
+            reason: "invalid",
+            field: "backend",
+            detail: `this runtime has ${options.backends.map(({ name }) => name).join(", ") || "no backends"}`
+          })
+        }
+        const checked = yield* backend.check(create.spec)
+        const title = create.title ?? checked.title
+        const body = checkCommand({
+          type: "session.create",
+          data: {
+            backend: backend.name,
+            spec: checked.spec,
+            ...(title === undefined ? {} : { title }),
+            ...(checked.workspace === undefined ? {} : { workspace: checked.workspace }),
+            ...(create.labels === undefined ? {} : { labels: create.labels }),
+            ...(create.owner === undefined ? {} : { owner: create.owner }),
+            ...extra
+          }
+        })
+        if (!("body" in body)) return yield* malformed(sessionId, "session.create", body)
+        const owner = yield* live.make(sessionId, backend.name, checked.secrets)
+        return yield* owner.submit({
+          ...body.body,
+          sessionId,
+          commandId,
+          actor: create.owner?.participantId ?? "host",
+          at: clock.currentTimeMillisUnsafe()
+        })
+      })
+
+    const create = Effect.fn("Holdfast.create")(
+      (given: CreateSession) => make(given, {}),
+      (effect) => countOutcome(effect)
+    )
+
+    const command: HoldfastService["command"] = Effect.fnUntraced(function* (sessionId, given, how) {
+      const checked = checkCommand(given)
+      if (!("body" in checked)) return yield* malformed(sessionId, String(given?.type), checked)
+      if (checked.body.type === "session.create" || checked.body.type === "session.fork") {
+        const call = checked.body.type === "session.create" ? "create" : "fork"
+        return yield* malformed(sessionId, checked.body.type, {
+          field: "type",
+          expected: `a call of ${call}() instead`
+        })
+      }
+      return yield* submit({ ...checked.body, ...envelope(sessionId, how) } as Command)
+    })
+
+    const fork: HoldfastService["fork"] = Effect.fn("Holdfast.fork")(function* (sessionId, given) {
+      const into = given?.into ?? makeSessionId()
+      const checked = checkCommand({
+        type: "session.fork",
+        data: { into, ...(given?.at === undefined ? {} : { at: given.at }) }
+      })
+      if (!("body" in checked)) return yield* malformed(sessionId, "session.fork", checked)
+      const owner = yield* live.get(sessionId)
+      const envelop = envelope(sessionId, given)
+      const before = owner.state()
+      const receipt = yield* owner.submit({ ...checked.body, ...envelop } as Command)
+      const existing = yield* Effect.option(log.head(into))
+      if (Option.isSome(existing)) {
+        // The repeat of a fork that went through.
+        const first = yield* log.receipt(into, envelop.commandId)
+        if (Option.isSome(first)) return first.value
+      }
+      const native =
+        before.capabilities?.fork === true && before.nativeId !== null
+          ? (yield* owner.ask({ type: "fork" }).pipe(
+              Effect.mapError(
+                (error) =>
+                  new CommandRejected({
+                    sessionId,
+                    command: "session.fork",
+                    reason: "busy",
+                    detail: `${error.message}: try the same command again`
+                  })
+              )
+            )).nativeId
+          : undefined
+      return yield* make(
+        {
+          backend: before.backend,
+          spec: before.spec,
+          sessionId: into,
+          commandId: envelop.commandId,
+          title: given?.title ?? before.title
+        },
+        {
+          forkedFrom: { sessionId, seq: Math.min(given?.at ?? receipt.firstSeq - 1, receipt.firstSeq - 1) },
+          ...(native === undefined ? {} : { nativeId: native })
+        }
+      )
+    })
+
+    const remove: HoldfastService["remove"] = Effect.fnUntraced(function* (sessionId) {
+      const { lifecycle } = (yield* live.get(sessionId)).state().chart
+      if (lifecycle !== "closed" && lifecycle !== "failed" && lifecycle !== "suspended") {
+        return yield* new CommandRejected({
+          sessionId,
+          command: "remove",
+          reason: "illegal_state",
+          detail: `the session is ${lifecycle}: close it first`
+        })
+      }
+      yield* live.drop(sessionId)
+      yield* log.remove(sessionId)
+    })
+
+    return {
+      ...reader,
+      swept,
+      create,
+      command,
+      fork,
+      remove,
+      gc: (given) => log.gc({ ...given, now: clock.currentTimeMillisUnsafe() }),
+      vacuum: log.vacuum,
+      until: (sessionId, fits) => Effect.flatMap(live.get(sessionId), (owner) => owner.until(fits))
+    }
+  })
+
+const malformed = (
+  sessionId: SessionId,
+  command: string,
+  problem: { readonly field: string; readonly expected: string }
+) =>
+  Effect.fail(
+    new CommandRejected({
+      sessionId,
+      command,
+      reason: "invalid",
+      field: problem.field,
+      detail: `expected ${problem.expected}`
+    })
+  )
+
+const countStored = (events: number): void => {
+  Effect.runSync(Metric.update(Telemetry.eventsStored, events))
+}
+
+const countOutcome = <A, E extends { readonly _tag: string }>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.onExit(effect, (exit) =>
+    Metric.update(
+      Metric.withAttributes(Telemetry.commands, { outcome: exit._tag === "Success" ? "accepted" : "refused" }),
+      1
+    )
+  )
+
+/**
+ * The end of the runtime. What cannot be taken up again (a terminal) is closed, politely and then by force; what can is
+ * left as lost and resumed at the next start. All at once, within the policy's grace and timeout.
+ */
+const settleAll = (live: LiveSessions, policy: SessionPolicy, now: () => number): Effect.Effect<void> =>
+  Effect.forEach(live.all(), (owner) => settle(owner, live, policy, now), { concurrency: "unbounded", discard: true })
+
+const settle = (
+  owner: SessionOwner,
+  live: LiveSessions,
+  policy: SessionPolicy,
+  now: () => number
+): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const { sessionId, chart, capabilities, nativeId } = owner.state()
+    if (!isOpen(chart.lifecycle)) return
+    if (capabilities?.resume === true && nativeId !== null && chart.lifecycle !== "closing") {
+      yield* owner.tell([{ type: "backend.lost", data: { reason: "the runtime was stopped", retryable: true } }])
+      return yield* live.drop(sessionId)
+    }
+    if (chart.lifecycle !== "closing") {
+      const close: Command<"session.close"> = {
+        type: "session.close",
+        data: { reason: "the runtime was stopped" },
+        sessionId,
+        commandId: makeCommandId(),
+        actor: "runtime",
+        at: now()
+      }
+      yield* Effect.catch(owner.submit(close), (error) => Effect.logWarning("a session could not be closed", error))
+    }
+    yield* owner
+      .until((state) => !isOpen(state.chart.lifecycle))
+      .pipe(Effect.timeoutOption(policy.closeGraceMs + policy.closeTimeoutMs))
+  })
+
+const isOpen = (lifecycle: Lifecycle): boolean =>
+  lifecycle === "opening" || lifecycle === "open" || lifecycle === "suspending" || lifecycle === "closing"

@@ -1,0 +1,90 @@
+/**
+ * The boot sweep: every session that was live when the last owner of the log ended is resumed or ended with a reason,
+ * and what it had spawned is killed. A crash is a normal event.
+ */
+import {
+  type EventLogService,
+  type LogUnavailable,
+  type SessionId,
+  type SessionNotFound,
+  type SessionState
+} from "@holdfast/core"
+import { processMarker, terminateTree } from "@holdfast/process"
+import { Effect } from "effect"
+import type { SessionOwner } from "./SessionOwner.ts"
+
+/** Sessions that are looked after at once. Killing a tree mostly waits. */
+const concurrency = 8
+
+/** How long an orphan may take to end by itself: it had no terminal any more anyway. In milliseconds. */
+const orphanGraceMs = 500
+
+/** What a sweep did. */
+export interface Swept {
+  /** Sessions that were live. */
+  readonly sessions: number
+  /** Processes that were still running and were ended. */
+  readonly orphans: number
+}
+
+const wasLive = new Set(["opening", "open", "suspending", "closing", "lost"])
+
+/** Sweeps the whole log. `ownerOf` starts the owner of a session, which then resumes or ends it. */
+export const sweep = Effect.fn("Holdfast.sweep")(function* (
+  log: EventLogService,
+  ownerOf: (sessionId: SessionId) => Effect.Effect<SessionOwner, SessionNotFound | LogUnavailable>
+) {
+  let sessions = 0
+  let orphans = 0
+  let cursor: string | undefined
+  do {
+    const page = yield* log.sessions({ limit: 1_000, ...(cursor === undefined ? {} : { cursor }) })
+    cursor = page.next
+    const live = page.sessions.filter((summary) => wasLive.has(summary.lifecycle))
+    sessions += live.length
+    yield* Effect.forEach(
+      live,
+      ({ sessionId }) =>
+        Effect.gen(function* () {
+          const owner = yield* ownerOf(sessionId)
+          orphans += yield* endOrphans(owner.state())
+          yield* settle(owner)
+        }),
+      { concurrency, discard: true }
+    )
+  } while (cursor !== undefined)
+  return { sessions, orphans } satisfies Swept
+})
+
+/** Tells the session that its generation is over. What follows (resume, close) is decided as at any other loss. */
+const settle = (owner: SessionOwner): Effect.Effect<void> => {
+  const { lifecycle } = owner.state().chart
+  if (lifecycle === "lost") return Effect.void
+  return owner.tell(
+    lifecycle === "closing"
+      ? [{ type: "backend.closed", data: { reason: "the runtime ended while it was closing" } }]
+      : [{ type: "backend.lost", data: { reason: "the runtime ended", retryable: true } }]
+  )
+}
+
+/** Ends what a dead owner left running; gives how many processes there were. */
+const endOrphans = (state: SessionState): Effect.Effect<number> =>
+  Effect.gen(function* () {
+    const targets = [
+      ...state.processes.map(({ pid, startTime, host, generation }) => ({
+        root: { pid, startTime, host },
+        marker: processMarker(state.sessionId, generation)
+      })),
+      // Spawned, and the crash came before it was logged: only the marker tells.
+      { marker: processMarker(state.sessionId, state.generation) }
+    ]
+    const ended = yield* Effect.forEach(targets, (target) =>
+      terminateTree(target, { graceMs: orphanGraceMs }).pipe(
+        Effect.map(({ processes }) => processes.length),
+        Effect.catch((error) =>
+          Effect.as(Effect.logError("an orphan could not be ended", { sessionId: state.sessionId, error }), 0)
+        )
+      )
+    )
+    return ended.reduce((sum, count) => sum + count, 0)
+  })

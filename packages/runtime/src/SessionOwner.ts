@@ -1,0 +1,400 @@
+/**
+ * The owner of one live session: one fiber, one bounded mailbox, one way for everything that happens: decide or accept,
+ * append, evolve, effects, in that order. Nothing is visible or acknowledged before it is stored.
+ */
+import {
+  type Backend,
+  type BackendLost,
+  type BackendRefused,
+  type Command,
+  CommandRejected,
+  effectsOf,
+  EventInvalid,
+  type EventLogService,
+  type EventRecord,
+  LogUnavailable,
+  makeCommandId,
+  note,
+  type Observed,
+  type Performed,
+  type PromptId,
+  type Receipt,
+  type SessionEffect,
+  type SessionPolicy,
+  type SessionState,
+  stateVersion,
+  type BackendCommand
+} from "@holdfast/core"
+import { Clock, Deferred, Effect, Exit, Fiber, FiberSet, Queue, Scope } from "effect"
+import { dueEvents, nextDue } from "./dueEvents.ts"
+import { type Generation, startGeneration } from "./Generation.ts"
+import { RecentReceipts } from "./RecentReceipts.ts"
+import { type Message, type Transaction, transact } from "./Transaction.ts"
+
+/** Messages that wait for the owner. A command past it is rejected as `busy`; a backend waits, and is so held back. */
+export const mailboxCapacity = 256
+
+/** Events between two checkpoints of the state: opening a session folds at most about this many. */
+export const checkpointEvery = 2_000
+
+/** A store that cannot take what a backend told is tried again after this, doubling up to {@link maxStoreRetryMs}. */
+const storeRetryMs = 100
+const maxStoreRetryMs = 5_000
+
+/** Why a command had no receipt. */
+export type CommandError = CommandRejected | EventInvalid | LogUnavailable
+
+type Reply = Deferred.Deferred<Receipt | undefined, CommandError>
+
+/** What an owner is made of. */
+export interface OwnerParts {
+  readonly log: EventLogService
+  readonly backend: Backend
+  readonly policy: SessionPolicy
+  /** The folded state, as the log has it. */
+  readonly state: SessionState
+  /** Told after each append, in order; must not block. */
+  readonly onStored?: (records: ReadonlyArray<EventRecord>, state: SessionState) => void
+  /** Values that the first opening gets and the log does not. */
+  readonly secrets?: unknown
+}
+
+/** A live session. */
+export interface SessionOwner {
+  readonly state: () => SessionState
+  /** Decides a command. The receipt means: stored. */
+  readonly submit: (command: Command) => Effect.Effect<Receipt, CommandError>
+  /** Records what the runtime itself observed for the current generation. Waits until it is stored. */
+  readonly tell: (events: ReadonlyArray<Observed>) => Effect.Effect<void>
+  /** Asks the open backend for something that no event decides: the native side of a fork. */
+  readonly ask: (command: BackendCommand) => Effect.Effect<Performed, BackendRefused | BackendLost | CommandRejected>
+  /** Completes with the first state, from now on, that fits; at once if the present one does. */
+  readonly until: (fits: (state: SessionState) => boolean) => Effect.Effect<SessionState>
+  /** Whether nothing runs and nothing waits: such an owner may be let go. */
+  readonly isIdle: () => boolean
+  /** Completes when the owner has stopped: its scope was closed, or the log is not its own any more. */
+  readonly stopped: Effect.Effect<void>
+}
+
+/** Starts an owner in a scope. Closing the scope ends the backend by force and the owner with it. */
+export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { log, backend, policy } = parts
+    const sessionId = parts.state.sessionId
+    const clock = yield* Clock.Clock
+    const scope = yield* Effect.scope
+    const mailbox = yield* Queue.bounded<Message<Reply>>(mailboxCapacity)
+    const fork = yield* FiberSet.makeRuntime()
+    const receipts = new RecentReceipts()
+
+    let state = parts.state
+    let secrets = parts.secrets
+    let generation: Generation | undefined
+    let inHand: ReadonlyArray<Message<Reply>> = []
+    let checkpointed = state.seq
+    let alarm: { readonly at: number; readonly fiber: Fiber.Fiber<void> } | undefined
+
+    const watchers = new Set<(state: SessionState) => void>()
+
+    const now = () => clock.currentTimeMillisUnsafe()
+
+    const tell = (number: number, events: ReadonlyArray<Observed>): Effect.Effect<void> =>
+      Effect.gen(function* () {
+        const reply: Reply = Deferred.makeUnsafe()
+        const offered = yield* Queue.offer(mailbox, { kind: "told", generation: number, events, reply })
+        if (offered) yield* Effect.ignore(Deferred.await(reply))
+      })
+
+    /** Stores a transaction and lives by it. */
+    const commit = (transaction: Transaction<Reply>): Effect.Effect<void, EventInvalid | LogUnavailable> =>
+      Effect.gen(function* () {
+        const { records } = transaction
+        if (records.length > 0) {
+          yield* log
+            .append(sessionId, transaction.before.seq, records)
+            .pipe(Effect.catchTag("AppendConflict", (conflict) => Effect.fail(otherOwner(conflict.message))))
+        }
+        state = transaction.after
+        for (const { reply, outcome } of transaction.answers) {
+          if (outcome instanceof CommandRejected) Deferred.doneUnsafe(reply, Exit.fail(outcome))
+          else {
+            if (outcome !== undefined) receipts.add(outcome)
+            Deferred.doneUnsafe(reply, Exit.succeed(outcome))
+          }
+        }
+        if (records.length === 0) return
+        parts.onStored?.(records, state)
+        for (const watch of watchers) watch(state)
+        for (const effect of effectsOf(transaction.before, records)) yield* run(effect)
+        if (state.seq - checkpointed >= checkpointEvery) checkpoint()
+      })
+
+    const run = (effect: SessionEffect): Effect.Effect<void> => {
+      switch (effect.do) {
+        case "open":
+          return Effect.gen(function* () {
+            const last = generation
+            generation = undefined
+            if (last !== undefined) yield* last.release
+            generation = yield* startGeneration(
+              backend,
+              {
+                sessionId,
+                generation: effect.generation,
+                spec: state.spec,
+                ...(secrets === undefined ? {} : { secrets }),
+                ...(effect.resume && state.nativeId !== null ? { nativeId: state.nativeId } : {}),
+                inDoubt: state.prompts
+                  .filter((prompt) => prompt.dispatchedAt !== null)
+                  .map((prompt) => prompt.promptId as PromptId),
+                ...(state.terminal === null ? {} : { size: { cols: state.terminal.cols, rows: state.terminal.rows } })
+              },
+              effect.resume,
+              tell,
+              scope
+            )
+            secrets = undefined
+          })
+        case "perform":
+          generation?.perform(effect.command)
+          return Effect.void
+        case "release": {
+          const last = generation
+          generation = undefined
+          // Not waited for: an adapter that is slow to stop must not hold up the next event.
+          if (last !== undefined) fork(last.release)
+          return Effect.void
+        }
+        case "compact":
+          fork(
+            log.compact(sessionId, effect.compaction).pipe(
+              Effect.catchCause((cause) => Effect.logWarning("compaction failed; the events stay", cause)),
+              Effect.annotateLogs({ sessionId })
+            )
+          )
+          return Effect.void
+      }
+    }
+
+    const checkpoint = () => {
+      checkpointed = state.seq
+      fork(
+        log.saveCheckpoint(sessionId, { fold: "session", version: stateVersion, seq: state.seq, state }).pipe(
+          Effect.catchCause((cause) => Effect.logWarning("no checkpoint was saved; opening takes longer", cause)),
+          Effect.annotateLogs({ sessionId })
+        )
+      )
+    }
+
+    const prepare = (messages: ReadonlyArray<Message<Reply>>): Transaction<Reply> =>
+      transact(state, messages, {
+        at: now(),
+        policy,
+        capabilities: backend.capabilities,
+        known: (commandId) => receipts.get(commandId),
+        due: (after) => dueEvents(after, now(), policy, backend.capabilities)
+      })
+
+    /** One batch; on an event that the log refuses, message by message, so that one cannot spoil the others. */
+    const handle = (messages: ReadonlyArray<Message<Reply>>): Effect.Effect<void, LogUnavailable> =>
+      commit(prepare(messages)).pipe(
+        Effect.catchTag("EventInvalid", (invalid) => {
+          if (messages.length > 1) return Effect.forEach(messages, (one) => handle([one]), { discard: true })
+          const message = messages[0]!
+          if (message.kind === "command") return answer(message.reply, Exit.fail(invalid))
+          if (message.kind === "tick") return Effect.void
+          if (message.events.length > 1) {
+            return Effect.andThen(
+              Effect.forEach(
+                message.events,
+                (event) => handle([{ ...message, events: [event], reply: Deferred.makeUnsafe() }]),
+                {
+                  discard: true
+                }
+              ),
+              answer(message.reply, Exit.succeed(undefined))
+            )
+          }
+          const left = note("error", `what the backend told was left out: ${invalid.message}`) as Observed
+          return handle([{ ...message, events: [left] }])
+        })
+      )
+
+    const answer = (reply: Reply, exit: Exit.Exit<Receipt | undefined, CommandError>): Effect.Effect<void> =>
+      Effect.sync(() => void Deferred.doneUnsafe(reply, exit))
+
+    /** What a backend told is kept and tried again while the store cannot take it: the backend waits meanwhile. */
+    const handleOrRetry = (
+      messages: ReadonlyArray<Message<Reply>>,
+      delayMs = storeRetryMs
+    ): Effect.Effect<void, LogUnavailable> =>
+      Effect.catchTag(handle(messages), "LogUnavailable", (unavailable) => {
+        const kept: Array<Message<Reply>> = []
+        for (const message of messages) {
+          if (message.kind === "command") Deferred.doneUnsafe(message.reply, Exit.fail(unavailable))
+          else kept.push(message)
+        }
+        if (isFinal(unavailable)) return Effect.fail(unavailable)
+        return Effect.gen(function* () {
+          yield* Effect.logWarning("the log cannot take events; trying again", unavailable)
+          yield* Effect.sleep(delayMs)
+          const more = yield* Queue.clear(mailbox)
+          inHand = [...kept, ...more]
+          yield* handleOrRetry(inHand, Math.min(delayMs * 2, maxStoreRetryMs))
+        })
+      })
+
+    const arm = Effect.suspend(() => {
+      const at = nextDue(state, policy)
+      if (at === alarm?.at) return Effect.void
+      const last = alarm
+      alarm = undefined
+      if (last !== undefined) fork(Fiber.interrupt(last.fiber))
+      if (at === undefined) return Effect.void
+      const ring = Effect.andThen(
+        Effect.sleep(Math.max(0, Math.min(at - now(), maxSleepMs))),
+        Effect.suspend(() => {
+          alarm = undefined
+          return Queue.offer(mailbox, { kind: "tick" } as const)
+        })
+      )
+      alarm = { at, fiber: fork(Effect.asVoid(ring)) }
+      return Effect.void
+    })
+
+    const loop = Effect.gen(function* () {
+      yield* arm
+      const messages = yield* Queue.takeAll(mailbox)
+      inHand = messages
+      yield* handleOrRetry(messages)
+      inHand = []
+    }).pipe(
+      Effect.forever,
+      Effect.catchCause((cause) => Effect.logError("the session's owner stopped", cause)),
+      Effect.annotateLogs({ sessionId }),
+      Effect.ensuring(
+        Effect.gen(function* () {
+          const waiting = yield* Effect.orElseSucceed(Queue.clear(mailbox), (): Array<Message<Reply>> => [])
+          Queue.shutdownUnsafe(mailbox)
+          for (const message of [...inHand, ...waiting]) {
+            if (message.kind !== "tick") Deferred.doneUnsafe(message.reply, Exit.fail(stoppedOwner))
+          }
+          inHand = []
+          if (generation !== undefined) yield* generation.release
+        })
+      )
+    )
+    const fiber = yield* Effect.forkScoped(loop)
+
+    const submit = (command: Command): Effect.Effect<Receipt, CommandError> =>
+      Effect.gen(function* () {
+        const known = receipts.get(command.commandId)
+        if (known !== undefined) return known
+        if (command.type === "terminal.write") return yield* write(command)
+        const stored = yield* log.receipt(sessionId, command.commandId)
+        if (stored._tag === "Some") return stored.value
+        return yield* enqueue(command)
+      })
+
+    const enqueue = (command: Command): Effect.Effect<Receipt, CommandError> =>
+      Effect.gen(function* () {
+        const reply: Reply = Deferred.makeUnsafe()
+        if (!Queue.offerUnsafe(mailbox, { kind: "command", command, reply })) {
+          return yield* fiber.pollUnsafe() === undefined
+            ? busy(command, `${mailboxCapacity} commands wait already: try again`)
+            : stoppedOwner
+        }
+        const receipt = yield* Deferred.await(reply)
+        return receipt!
+      })
+
+    /**
+     * Keystrokes go straight to the terminal: nothing of them is logged but that somebody typed, and that once a burst.
+     * They keep the order in which they were submitted.
+     */
+    const write = (command: Command<"terminal.write">): Effect.Effect<Receipt, CommandError> =>
+      Effect.gen(function* () {
+        const probe = transact(state, [{ kind: "command", command, reply: undefined }], {
+          at: now(),
+          policy,
+          capabilities: backend.capabilities,
+          known: () => undefined,
+          due: () => []
+        })
+        const outcome = probe.answers[0]!.outcome
+        if (outcome instanceof CommandRejected) return yield* outcome
+        const open = generation
+        if (open === undefined) return yield* busy(command, "the terminal is not open")
+        const receipt = { sessionId, commandId: command.commandId, firstSeq: state.seq + 1, lastSeq: state.seq }
+        receipts.add(receipt)
+        yield* open.ask({ type: "write", bytes: command.data.bytes }).pipe(
+          Effect.catch((error) => {
+            receipts.delete(command.commandId)
+            return busy(command, error.message)
+          })
+        )
+        // A burst's first keystroke: that it was typed is logged under an id of its own, after the fact.
+        if (probe.records.length > 0) fork(Effect.ignore(enqueue({ ...command, commandId: makeCommandId() })))
+        return receipt
+      })
+
+    const until = (fits: (state: SessionState) => boolean): Effect.Effect<SessionState> =>
+      Effect.callback<SessionState>((resume) => {
+        const watch = (current: SessionState) => {
+          if (fits(current)) resume(Effect.succeed(current))
+        }
+        watchers.add(watch)
+        watch(state)
+        return Effect.sync(() => watchers.delete(watch))
+      }).pipe(
+        Effect.raceFirst(
+          Effect.andThen(
+            Fiber.await(fiber),
+            Effect.sync(() => state)
+          )
+        )
+      )
+
+    const ask = (command: BackendCommand): Effect.Effect<Performed, BackendRefused | BackendLost | CommandRejected> =>
+      Effect.suspend((): Effect.Effect<Performed, BackendRefused | BackendLost | CommandRejected> => {
+        if (generation !== undefined) return generation.ask(command)
+        const detail = `the session is ${state.chart.lifecycle}, not open`
+        return Effect.fail(new CommandRejected({ sessionId, command: command.type, reason: "illegal_state", detail }))
+      })
+
+    return {
+      state: () => state,
+      submit,
+      tell: (events) => tell(state.generation, events),
+      ask,
+      until,
+      isIdle: () =>
+        generation === undefined &&
+        inHand.length === 0 &&
+        Queue.sizeUnsafe(mailbox) === 0 &&
+        nextDue(state, policy) === undefined,
+      stopped: Effect.asVoid(Fiber.await(fiber))
+    }
+  })
+
+/** A timer longer than this would overflow the platform's; the owner then looks again. About 12 days. */
+const maxSleepMs = 2 ** 30
+
+const isFinal = (error: LogUnavailable): boolean =>
+  error.reason === "owner-lost" || error.reason === "closed" || error.reason === "read-only" || error.reason === "owned"
+
+const otherOwner = (detail: string) =>
+  new LogUnavailable({
+    operation: "append",
+    reason: "owner-lost",
+    detail: `another owner wrote to the session (${detail})`
+  })
+
+const stoppedOwner = new LogUnavailable({
+  operation: "take the command",
+  reason: "closed",
+  detail: "the session's owner has stopped: open the log again"
+})
+
+const busy = (command: Command, detail: string): Effect.Effect<never, CommandRejected> =>
+  Effect.fail(new CommandRejected({ sessionId: command.sessionId, command: command.type, reason: "busy", detail }))

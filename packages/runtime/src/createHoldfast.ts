@@ -1,0 +1,77 @@
+/** The runtime for hosts that do not use Effect: promises, async iterables, and the same errors. */
+import { EventLog, type LogUnavailable } from "@holdfast/core"
+import { Effect, Layer, Logger, ManagedRuntime } from "effect"
+import { Holdfast, type HoldfastOptions, type HoldfastService } from "./Holdfast.ts"
+import { makeRun, plainly, type Promised, settle } from "./plain.ts"
+import { makeSessionReader, type SessionReader } from "./SessionReader.ts"
+
+/** What must be done at the end: `await using` does it by itself. */
+export interface Closing {
+  /** Idempotent. */
+  readonly close: () => Promise<void>
+  readonly [Symbol.asyncDispose]: () => Promise<void>
+}
+
+/** The reading half, plainly. */
+export interface PlainReader extends Promised<SessionReader>, Closing {}
+
+/**
+ * The runtime, plainly. `close` ends the sessions that cannot outlive it, politely and then by force, and releases the
+ * log.
+ */
+export interface PlainHoldfast extends Promised<HoldfastService>, Closing {}
+
+/** Where events are stored: the layer of a store, such as `SqliteEventLog.layer({ path })` or `MemoryEventLog.layer`. */
+export type Store = Layer.Layer<EventLog, LogUnavailable>
+
+/** Gets the warnings and errors of background work. */
+export interface LogSink {
+  /** Nothing is logged unless given. */
+  readonly onLog?: (level: string, message: string) => void
+}
+
+/** What a plain runtime is made of. */
+export interface CreateHoldfast extends HoldfastOptions, LogSink {
+  readonly store: Store
+}
+
+/** Opens the store, sweeps it, and gives a runtime. Rejects with `LogUnavailable` where the store cannot be opened. */
+export const createHoldfast = async (options: CreateHoldfast): Promise<PlainHoldfast> => {
+  const { store, onLog, ...rest } = options
+  const runtime = ManagedRuntime.make(
+    Holdfast.layer(rest).pipe(Layer.provideMerge(store), Layer.provideMerge(logger(onLog)))
+  )
+  return opened(runtime, Holdfast)
+}
+
+/** Opens a store to look at what some other process may own. */
+export const createSessionReader = async (options: { readonly store: Store } & LogSink): Promise<PlainReader> => {
+  const runtime = ManagedRuntime.make(Layer.provideMerge(options.store, logger(options.onLog)))
+  return opened(runtime, Effect.map(EventLog, makeSessionReader))
+}
+
+const opened = async <R, E, T extends object>(
+  runtime: ManagedRuntime.ManagedRuntime<R, E>,
+  service: Effect.Effect<T, never, R>
+): Promise<Promised<T> & Closing> => {
+  const close = () => runtime.dispose()
+  try {
+    const plain = plainly(settle(await runtime.runPromiseExit(service)), makeRun(runtime))
+    return { ...plain, close, [Symbol.asyncDispose]: close }
+  } catch (error) {
+    // The failed build is cached in the runtime: there is nothing to be had from it any more.
+    await close()
+    throw error
+  }
+}
+
+const logger = (onLog: LogSink["onLog"]): Layer.Layer<never> =>
+  Logger.layer(
+    onLog === undefined
+      ? []
+      : [
+          Logger.make(({ logLevel, message }) => {
+            onLog(logLevel, Array.isArray(message) ? message.map(String).join(" ") : String(message))
+          })
+        ]
+  )

@@ -1,0 +1,11 @@
+/**
+ * The runtime of Holdfast: what a host app composes from a log and backends. `createHoldfast` for hosts that do not use
+ * Effect, `Holdfast.layer` for those that do.
+ */
+export * from "./createHoldfast.ts"
+export * from "./Holdfast.ts"
+export { abortable, type Promised } from "./plain.ts"
+export { type Swept } from "./Recovery.ts"
+export { type CommandError } from "./SessionOwner.ts"
+export * from "./SessionReader.ts"
+export * as Telemetry from "./Telemetry.ts"
