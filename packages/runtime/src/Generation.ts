@@ -43,9 +43,13 @@ export interface Generation {
   readonly release: Effect.Effect<void>
 }
 
-/** Starts to open; returns at once. The generation lives in `scope` until it ends by itself or is released. */
+/**
+ * Starts to open, once the generation before has been released; returns at once. The generation lives in `scope` until it
+ * ends by itself or is released.
+ */
 export const startGeneration = (
   backend: Backend,
+  before: Effect.Effect<void>,
   request: OpenRequest,
   resume: boolean,
   tell: Tell,
@@ -61,6 +65,7 @@ export const startGeneration = (
     let session: BackendSession | undefined
 
     const life = Effect.gen(function* () {
+      yield* before
       session = yield* backend.open(request)
       yield* tell(number, openedEvents(session, request, resume))
       yield* Stream.runForEach(session.events, (batch) => tell(number, batch))

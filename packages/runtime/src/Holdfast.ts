@@ -23,7 +23,7 @@ import {
   type SpecInvalid,
   defaultPolicy
 } from "@holdfast/core"
-import { Clock, Context, Effect, Layer, Metric, Option, Scope } from "effect"
+import { Clock, Context, Effect, Layer, Metric, Option, type Scope } from "effect"
 import { defaultMaxLive, type LiveSessions, makeLiveSessions } from "./LiveSessions.ts"
 import { sweep, type Swept } from "./Recovery.ts"
 import type { CommandError, SessionOwner } from "./SessionOwner.ts"
@@ -339,7 +339,9 @@ const settle = (
         actor: "runtime",
         at: now()
       }
-      yield* Effect.catch(owner.submit(close), (error) => Effect.logWarning("a session could not be closed", error))
+      yield* owner
+        .submit(close)
+        .pipe(Effect.catch((error) => Effect.logWarning("a session could not be closed", error)))
     }
     yield* owner
       .until((state) => !isOpen(state.chart.lifecycle))

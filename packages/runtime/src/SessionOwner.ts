@@ -9,7 +9,7 @@ import {
   type Command,
   CommandRejected,
   effectsOf,
-  EventInvalid,
+  type EventInvalid,
   type EventLogService,
   type EventRecord,
   LogUnavailable,
@@ -25,7 +25,7 @@ import {
   stateVersion,
   type BackendCommand
 } from "@holdfast/core"
-import { Clock, Deferred, Effect, Exit, Fiber, FiberSet, Queue, Scope } from "effect"
+import { Clock, Deferred, Effect, Exit, Fiber, FiberSet, Queue, type Scope } from "effect"
 import { dueEvents, nextDue } from "./dueEvents.ts"
 import { type Generation, startGeneration } from "./Generation.ts"
 import { RecentReceipts } from "./RecentReceipts.ts"
@@ -90,6 +90,7 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
     let state = parts.state
     let secrets = parts.secrets
     let generation: Generation | undefined
+    let released: Effect.Effect<void> = Effect.void
     let inHand: ReadonlyArray<Message<Reply>> = []
     let checkpointed = state.seq
     let alarm: { readonly at: number; readonly fiber: Fiber.Fiber<void> } | undefined
@@ -133,11 +134,9 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
       switch (effect.do) {
         case "open":
           return Effect.gen(function* () {
-            const last = generation
-            generation = undefined
-            if (last !== undefined) yield* last.release
             generation = yield* startGeneration(
               backend,
+              generation?.release ?? released,
               {
                 sessionId,
                 generation: effect.generation,
@@ -159,10 +158,12 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
           generation?.perform(effect.command)
           return Effect.void
         case "release": {
-          const last = generation
+          // Not waited for here: an adapter that is slow to stop must not hold up the next event. The next opening waits.
+          if (generation !== undefined) {
+            released = generation.release
+            fork(released)
+          }
           generation = undefined
-          // Not waited for: an adapter that is slow to stop must not hold up the next event.
-          if (last !== undefined) fork(last.release)
           return Effect.void
         }
         case "compact":

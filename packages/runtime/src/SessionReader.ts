@@ -14,7 +14,7 @@ import {
   type SessionState,
   type SessionSummary
 } from "@holdfast/core"
-import { Effect, type Stream } from "effect"
+import type { Effect, Stream } from "effect"
 import { loadState } from "./loadState.ts"
 
 /** Reads sessions, also those that another process owns. */
