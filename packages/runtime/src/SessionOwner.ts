@@ -8,6 +8,7 @@ import {
   type BackendRefused,
   type Command,
   CommandRejected,
+  type Compaction,
   effectsOf,
   type EventInvalid,
   type EventLogService,
@@ -17,17 +18,16 @@ import {
   note,
   type Observed,
   type Performed,
-  type PromptId,
   type Receipt,
-  type SessionEffect,
   type SessionPolicy,
   type SessionState,
   stateVersion,
   type BackendCommand
 } from "@holdfast/core"
 import { Clock, Deferred, Effect, Exit, Fiber, FiberSet, Queue, type Scope } from "effect"
+import { makeAlarm } from "./Alarm.ts"
 import { dueEvents, nextDue } from "./dueEvents.ts"
-import { type Generation, startGeneration } from "./Generation.ts"
+import { makeGenerationSlot } from "./GenerationSlot.ts"
 import { RecentReceipts } from "./RecentReceipts.ts"
 import { type Message, type Transaction, transact } from "./Transaction.ts"
 
@@ -82,18 +82,13 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
     const { log, backend, policy } = parts
     const sessionId = parts.state.sessionId
     const clock = yield* Clock.Clock
-    const scope = yield* Effect.scope
     const mailbox = yield* Queue.bounded<Message<Reply>>(mailboxCapacity)
     const fork = yield* FiberSet.makeRuntime()
     const receipts = new RecentReceipts()
 
     let state = parts.state
-    let secrets = parts.secrets
-    let generation: Generation | undefined
-    let released: Effect.Effect<void> = Effect.void
     let inHand: ReadonlyArray<Message<Reply>> = []
     let checkpointed = state.seq
-    let alarm: { readonly at: number; readonly fiber: Fiber.Fiber<void> } | undefined
 
     const watchers = new Set<(state: SessionState) => void>()
 
@@ -105,6 +100,9 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
         const offered = yield* Queue.offer(mailbox, { kind: "told", generation: number, events, reply })
         if (offered) yield* Effect.ignore(Deferred.await(reply))
       })
+
+    const slot = yield* makeGenerationSlot({ backend, tell, secrets: parts.secrets })
+    const alarm = yield* makeAlarm(clock, Queue.offer(mailbox, { kind: "tick" }))
 
     /** Stores a transaction and lives by it. */
     const commit = (transaction: Transaction<Reply>): Effect.Effect<void, EventInvalid | LogUnavailable> =>
@@ -126,55 +124,20 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
         if (records.length === 0) return
         parts.onStored?.(records, state)
         for (const watch of watchers) watch(state)
-        for (const effect of effectsOf(transaction.before, records)) yield* run(effect)
+        for (const effect of effectsOf(transaction.before, records)) {
+          if (effect.do === "compact") compact(effect.compaction)
+          else yield* slot.run(effect, state)
+        }
         if (state.seq - checkpointed >= checkpointEvery) checkpoint()
       })
 
-    const run = (effect: SessionEffect): Effect.Effect<void> => {
-      switch (effect.do) {
-        case "open":
-          return Effect.gen(function* () {
-            generation = yield* startGeneration(
-              backend,
-              generation?.release ?? released,
-              {
-                sessionId,
-                generation: effect.generation,
-                spec: state.spec,
-                ...(secrets === undefined ? {} : { secrets }),
-                ...(effect.resume && state.nativeId !== null ? { nativeId: state.nativeId } : {}),
-                inDoubt: state.prompts
-                  .filter((prompt) => prompt.dispatchedAt !== null)
-                  .map((prompt) => prompt.promptId as PromptId),
-                ...(state.terminal === null ? {} : { size: { cols: state.terminal.cols, rows: state.terminal.rows } })
-              },
-              effect.resume,
-              tell,
-              scope
-            )
-            secrets = undefined
-          })
-        case "perform":
-          generation?.perform(effect.command)
-          return Effect.void
-        case "release": {
-          // Not waited for here: an adapter that is slow to stop must not hold up the next event. The next opening waits.
-          if (generation !== undefined) {
-            released = generation.release
-            fork(released)
-          }
-          generation = undefined
-          return Effect.void
-        }
-        case "compact":
-          fork(
-            log.compact(sessionId, effect.compaction).pipe(
-              Effect.catchCause((cause) => Effect.logWarning("compaction failed; the events stay", cause)),
-              Effect.annotateLogs({ sessionId })
-            )
-          )
-          return Effect.void
-      }
+    const compact = (compaction: Compaction) => {
+      fork(
+        log.compact(sessionId, compaction).pipe(
+          Effect.catchCause((cause) => Effect.logWarning("compaction failed; the events stay", cause)),
+          Effect.annotateLogs({ sessionId })
+        )
+      )
     }
 
     const checkpoint = () => {
@@ -245,26 +208,8 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
         })
       })
 
-    const arm = Effect.suspend(() => {
-      const at = nextDue(state, policy)
-      if (at === alarm?.at) return Effect.void
-      const last = alarm
-      alarm = undefined
-      if (last !== undefined) fork(Fiber.interrupt(last.fiber))
-      if (at === undefined) return Effect.void
-      const ring = Effect.andThen(
-        Effect.sleep(Math.max(0, Math.min(at - now(), maxSleepMs))),
-        Effect.suspend(() => {
-          alarm = undefined
-          return Queue.offer(mailbox, { kind: "tick" } as const)
-        })
-      )
-      alarm = { at, fiber: fork(Effect.asVoid(ring)) }
-      return Effect.void
-    })
-
     const loop = Effect.gen(function* () {
-      yield* arm
+      alarm.set(nextDue(state, policy))
       const messages = yield* Queue.takeAll(mailbox)
       inHand = messages
       yield* handleOrRetry(messages)
@@ -281,7 +226,7 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
             if (message.kind !== "tick") Deferred.doneUnsafe(message.reply, Exit.fail(stoppedOwner))
           }
           inHand = []
-          if (generation !== undefined) yield* generation.release
+          yield* slot.release
         })
       )
     )
@@ -324,7 +269,7 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
         })
         const outcome = probe.answers[0]!.outcome
         if (outcome instanceof CommandRejected) return yield* outcome
-        const open = generation
+        const open = slot.current()
         if (open === undefined) return yield* busy(command, "the terminal is not open")
         const receipt = { sessionId, commandId: command.commandId, firstSeq: state.seq + 1, lastSeq: state.seq }
         receipts.add(receipt)
@@ -358,6 +303,7 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
 
     const ask = (command: BackendCommand): Effect.Effect<Performed, BackendRefused | BackendLost | CommandRejected> =>
       Effect.suspend((): Effect.Effect<Performed, BackendRefused | BackendLost | CommandRejected> => {
+        const generation = slot.current()
         if (generation !== undefined) return generation.ask(command)
         const detail = `the session is ${state.chart.lifecycle}, not open`
         return Effect.fail(new CommandRejected({ sessionId, command: command.type, reason: "illegal_state", detail }))
@@ -370,16 +316,13 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
       ask,
       until,
       isIdle: () =>
-        generation === undefined &&
+        slot.current() === undefined &&
         inHand.length === 0 &&
         Queue.sizeUnsafe(mailbox) === 0 &&
         nextDue(state, policy) === undefined,
       stopped: Effect.asVoid(Fiber.await(fiber))
     }
   })
-
-/** A timer longer than this would overflow the platform's; the owner then looks again. About 12 days. */
-const maxSleepMs = 2 ** 30
 
 const isFinal = (error: LogUnavailable): boolean =>
   error.reason === "owner-lost" || error.reason === "closed" || error.reason === "read-only" || error.reason === "owned"
