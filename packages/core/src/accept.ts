@@ -6,17 +6,17 @@
  */
 import type { BackendEvent } from "./Backend.ts"
 import { maxDeltaLength, maxOutputBytes } from "./BackendOutbox.ts"
-import type { EventRecord } from "./EventRecord.ts"
+import type { EventData, EventRecord } from "./EventRecord.ts"
+import { closeGeneration, closeItems, closeRequests, endTurn } from "./closings.ts"
 import { type Drafted, draft, type Stamp } from "./draft.ts"
 import { own } from "./evolve.ts"
-import type { ItemId, PromptId, RequestId, TurnId } from "./Ids.ts"
+import type { PromptId, TurnId } from "./Ids.ts"
+import { note } from "./note.ts"
+import { toPlainJson } from "./PlainJson.ts"
 import { chartAccepts, isChartType } from "./SessionChart.ts"
-import { currentVersion, type EventBody, invalidBecause, isKnownType } from "./SessionEvent.ts"
+import { currentVersion, type EventBody, invalidBecause, isKnownType, type KnownType } from "./SessionEvent.ts"
 import type { SessionPolicy } from "./SessionPolicy.ts"
 import { type SessionState, stateBounds } from "./SessionState.ts"
-
-/** Most characters of a note's raw payload. A longer one is cut, and says so. */
-export const maxRawText = 64 * 1024
 
 /** What the runtime itself observes, beside the backend's own events. */
 export type RuntimeEvent = EventBody<
@@ -70,20 +70,22 @@ function* normalise(
   at: number,
   policy: SessionPolicy
 ): Generator<EventBody, void, void> {
-  if (observed.type === "terminal.output") {
-    if (speaking.has(state.chart.lifecycle)) yield* splitOutput(state, observed.bytes)
-    else
-      yield note("warning", "output of a terminal that is not open was left out", { bytes: observed.bytes.byteLength })
+  const read = readObserved(observed, at, policy)
+  if (typeof read === "string") {
+    yield note("warning", `the backend told something malformed: ${read}`, observed)
     return
   }
-  const body = complete(observed, at, policy)
-  const bad = isKnownType(body.type)
-    ? invalidBecause({ type: body.type, version: currentVersion, data: body.data as never })
-    : `${String((body as { readonly type: unknown }).type)} is no type of event`
-  if (bad !== undefined) {
-    yield note("warning", `the backend told something malformed: ${bad}`, observed)
+  const lifecycle = state.chart.lifecycle
+  if (read.type === "terminal.output") {
+    if (speaking.has(lifecycle)) yield* splitOutput(state, read.bytes)
+    else yield note("warning", "output of a terminal that is not open was left out", { bytes: read.bytes.byteLength })
     return
   }
+  // Whoever goes away while closing has closed.
+  const body: EventBody =
+    read.type === "backend.lost" && lifecycle === "closing"
+      ? { type: "backend.closed", data: { reason: read.data.reason } }
+      : read
   const illegal = illegalBecause(state, body)
   if (illegal === silently) return
   if (illegal !== undefined) {
@@ -94,21 +96,64 @@ function* normalise(
   yield* split(body)
 }
 
-/** Fills in what a backend may leave to the policy. */
-const complete = (
-  observed: Exclude<Observed, { readonly type: "terminal.output" }>,
+/** Types that commands and the runtime's own decisions bring: a backend that could write them could make itself an owner. */
+const notToTell: ReadonlySet<string> = new Set<KnownType>([
+  "prompt.queued",
+  "prompt.edited",
+  "prompt.withdrawn",
+  "prompt.dispatched",
+  "backend.opening",
+  "backend.configuring",
+  "backend.suspending",
+  "backend.closing",
+  "turn.interrupting",
+  "process.signalled",
+  "terminal.typed"
+])
+
+type Output = Extract<Observed, { readonly type: "terminal.output" }>
+
+/** What was told, as the log would have it; or what is wrong with it. The compiler's word does not count here. */
+const readObserved = (
+  observed: Observed,
   at: number,
   policy: SessionPolicy
-): EventBody => {
-  if (observed.type !== "permission.requested" && observed.type !== "question.asked") return observed as EventBody
-  return {
-    type: observed.type,
-    data: { deadline: at + policy.requestTimeoutMs, default: { outcome: "cancelled" }, ...observed.data }
-  } as EventBody
+): Exclude<EventBody, { readonly type: "terminal.output" }> | Output | string => {
+  const told: unknown = observed
+  if (typeof told !== "object" || told === null) return `${String(told)} is no event`
+  const { type, data, bytes } = told as { readonly type?: unknown; readonly data?: unknown; readonly bytes?: unknown }
+  if (typeof type !== "string") return "an event without a type"
+  if (type === "terminal.output") return bytes instanceof Uint8Array ? { type, bytes } : `${type} without bytes`
+  if (!isKnownType(type)) return `${type} is no type of event`
+  if (notToTell.has(type) || type.startsWith("session.") || type.startsWith("participant.")) {
+    return `${type} is not a backend's to tell`
+  }
+  const plain = toPlainJson(data)
+  if (plain === undefined) return `${type}: its data is not JSON`
+  const completed =
+    type === "permission.requested" || type === "question.asked" ? withPolicy(plain, at, policy) : (plain as EventData)
+  const bad = invalidBecause({ type, version: currentVersion, data: completed })
+  if (bad !== undefined) return bad
+  const body = { type, data: completed }
+  return (type === "terminal.snapshot" && bytes instanceof Uint8Array ? { ...body, bytes } : body) as never
 }
+
+/** Fills in what a backend may leave to the policy. */
+const withPolicy = (data: unknown, at: number, policy: SessionPolicy): EventData =>
+  ({ deadline: at + policy.requestTimeoutMs, default: { outcome: "cancelled" }, ...(data as object) }) as EventData
 
 /** Said already, by ourselves or by a repeat: nothing to note. */
 const silently = Symbol()
+
+const resolutionIllegal = (
+  state: SessionState,
+  body: EventBody<"permission.resolved" | "question.answered">
+): string | typeof silently | undefined => {
+  const request = own(state.requests, body.data.requestId)
+  if (request === undefined) return silently
+  const kind = body.type === "permission.resolved" ? "permission" : "question"
+  return request.kind === kind ? undefined : `${request.requestId} is a ${request.kind}`
+}
 
 const illegalBecause = (state: SessionState, body: EventBody): string | typeof silently | undefined => {
   const lifecycle = state.chart.lifecycle
@@ -131,8 +176,7 @@ const illegalBecause = (state: SessionState, body: EventBody): string | typeof s
     case "permission.resolved":
     case "question.answered":
       // The provider confirms our own answer, or an end that closed the request.
-      if (own(state.requests, body.data.requestId) === undefined) return silently
-      break
+      return resolutionIllegal(state, body)
     case "item.started":
       if (own(state.items, body.data.itemId) !== undefined) return "an item of this id is open already"
       if (Object.keys(state.items).length >= stateBounds.items) return `${stateBounds.items} items are open already`
@@ -172,9 +216,14 @@ const illegalBecause = (state: SessionState, body: EventBody): string | typeof s
     if (superseding) return undefined
     return chartAccepts(state.chart, { type: body.type, remaining: Object.keys(state.requests).length - 1 })
       ? undefined
-      : `the session is ${lifecycle} and its turn ${state.chart.turn}`
+      : notAllowedIn(state, region)
   }
   return speaking.has(lifecycle) ? undefined : `the session is ${lifecycle}`
+}
+
+const notAllowedIn = ({ chart }: SessionState, region: string): string => {
+  if (region === "link" || region === "sandbox") return `the ${region} is ${chart[region]}`
+  return region === "backend" ? `the session is ${chart.lifecycle}` : `the turn is ${chart.turn}`
 }
 
 /** What has to be closed before an event may happen. */
@@ -185,6 +234,14 @@ function* before(state: SessionState, body: EventBody): Generator<EventBody, voi
       if (state.turn !== null) {
         yield* endTurn(state, "interrupted", `turn ${body.data.turnId} began`)
       }
+      // A prompt whose turn runs has arrived, whether or not the provider has said so yet.
+      for (const prompt of state.prompts) {
+        if (prompt.promptId !== body.data.promptId || prompt.dispatchedAt === null) continue
+        yield {
+          type: "prompt.delivered",
+          data: { promptId: prompt.promptId as PromptId, turnId: body.data.turnId as TurnId }
+        }
+      }
       return
     case "turn.completed":
       yield* closeRequests(state, (turnId) => turnId === null || turnId === body.data.turnId)
@@ -194,75 +251,7 @@ function* before(state: SessionState, body: EventBody): Generator<EventBody, voi
     case "backend.suspended":
     case "backend.failed":
     case "backend.closed":
-      yield* endGeneration(state, body)
-  }
-}
-
-function* endGeneration(
-  state: SessionState,
-  body: EventBody<"backend.lost" | "backend.suspended" | "backend.failed" | "backend.closed">
-): Generator<EventBody, void, void> {
-  const reason = body.data.reason
-  if (state.turn !== null) {
-    yield* endTurn(state, body.type === "backend.failed" ? "failed" : "interrupted", reason)
-  } else {
-    yield* closeRequests(state, () => true)
-  }
-  yield* closeItems(state, "interrupted", (turnId) => state.turn === null || turnId !== state.turn.turnId)
-  // After a loss the provider is asked whether they arrived; an end leaves nobody to ask.
-  if (body.type === "backend.closed" || body.type === "backend.failed") {
-    for (const prompt of state.prompts) {
-      if (prompt.dispatchedAt === null) continue
-      yield {
-        type: "prompt.returned",
-        data: { promptId: prompt.promptId as PromptId, error: { message: reason, retryable: true } }
-      }
-    }
-  }
-}
-
-function* endTurn(
-  state: SessionState,
-  outcome: "interrupted" | "failed",
-  reason: string
-): Generator<EventBody, void, void> {
-  const turnId = state.turn!.turnId as TurnId
-  yield* closeRequests(state, () => true)
-  yield* closeItems(state, outcome, (id) => id === turnId)
-  yield { type: "turn.completed", data: { turnId, outcome, reason } }
-}
-
-function* closeRequests(state: SessionState, of: (turnId: string | null) => boolean): Generator<EventBody, void, void> {
-  for (const request of Object.values(state.requests)) {
-    if (!of(request.turnId)) continue
-    yield {
-      type: request.kind === "permission" ? "permission.resolved" : "question.answered",
-      data: { requestId: request.requestId as RequestId, outcome: { outcome: "cancelled" }, by: "end" }
-    }
-  }
-}
-
-/** Items that a backend left open. Their text so far stays in their deltas. */
-function* closeItems(
-  state: SessionState,
-  outcome: "completed" | "interrupted" | "failed",
-  of: (turnId: string | null) => boolean
-): Generator<EventBody, void, void> {
-  for (const [itemId, item] of Object.entries(state.items)) {
-    if (!of(item.turnId)) continue
-    yield {
-      type: "item.completed",
-      data: {
-        itemId: itemId as ItemId,
-        ...(item.turnId === null ? {} : { turnId: item.turnId as TurnId }),
-        kind: item.kind,
-        status: outcome === "failed" ? "failed" : "interrupted",
-        partial: true,
-        ...(item.tool === null
-          ? {}
-          : { tool: { name: item.tool.name, kind: item.tool.kind as never, status: "failed" as const } })
-      }
-    }
+      yield* closeGeneration(state, body)
   }
 }
 
@@ -291,29 +280,3 @@ function* split(body: EventBody): Generator<EventBody, void, void> {
 }
 
 const isHighSurrogate = (unit: number): boolean => unit >= 0xd800 && unit <= 0xdbff
-
-/** A note with what it is about, bounded. */
-export const note = (level: "info" | "warning" | "error", message: string, raw?: unknown, code?: string): EventBody => {
-  const data: { -readonly [K in keyof EventBody<"backend.noted">["data"]]: EventBody<"backend.noted">["data"][K] } = {
-    level,
-    message: message.length > 4_096 ? `${message.slice(0, 4_095)}…` : message
-  }
-  if (code !== undefined) data.code = code
-  if (raw !== undefined) {
-    const json = toJson(raw)
-    data.raw =
-      json.length > maxRawText
-        ? { cutAt: maxRawText, characters: json.length, start: json.slice(0, maxRawText) }
-        : JSON.parse(json)
-  }
-  return { type: "backend.noted", data }
-}
-
-/** JSON of anything a backend may hand over: cycles, big integers and functions become text. */
-const toJson = (raw: unknown): string => {
-  try {
-    return JSON.stringify(raw, (_, value: unknown) => (typeof value === "bigint" ? value.toString() : value)) ?? "null"
-  } catch (cause) {
-    return JSON.stringify({ unserialisable: String(cause) })
-  }
-}

@@ -5,6 +5,7 @@
 import type { Capabilities } from "./Capabilities.ts"
 import { opening } from "./decide.ts"
 import { type Drafts } from "./accept.ts"
+import { closeGeneration } from "./closings.ts"
 import { draft, type Stamp } from "./draft.ts"
 import type { EventRecord } from "./EventRecord.ts"
 import type { PromptId, TurnId } from "./Ids.ts"
@@ -40,8 +41,19 @@ const nextStep = (state: SessionState, policy: SessionPolicy): EventBody | undef
   return undefined
 }
 
-/** A lost backend that cannot be taken up again is closed at once, with the reason; else `session.retry` is due later. */
+/** A lost backend that is not taken up again ends at once, with the reason; else its reopening is due later. */
 const afterLoss = (state: SessionState, policy: SessionPolicy): EventBody | undefined => {
+  const end = endAfterLoss(state, policy)
+  if (end === undefined) return undefined
+  // First what the end closes: there is nobody left to ask whether a prompt arrived.
+  for (const closing of closeGeneration(state, end)) return closing
+  return end
+}
+
+const endAfterLoss = (
+  state: SessionState,
+  policy: SessionPolicy
+): EventBody<"backend.closed" | "backend.failed"> | undefined => {
   const reason = state.end?.reason ?? "lost"
   if (!canReopen(state)) return { type: "backend.closed", data: { reason } }
   if (state.end?.retryable === false) {

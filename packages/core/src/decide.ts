@@ -5,6 +5,7 @@
 import type { Capabilities } from "./Capabilities.ts"
 import { type Command, type CommandBody, CommandRejected, type CommandType, type RejectionReason } from "./Command.ts"
 import type { Role } from "./Content.ts"
+import { closeGeneration } from "./closings.ts"
 import { own } from "./evolve.ts"
 import type { Actor, PromptId, RequestId } from "./Ids.ts"
 import type { EventBody } from "./SessionEvent.ts"
@@ -77,7 +78,8 @@ const forbiddenBecause = (state: SessionState, actor: Actor, command: CommandBod
   if (actor === "host" || actor === "runtime") return undefined
   if (command.type === "session.create") return undefined
   const participant = own(state.participants, actor)
-  if (participant === undefined) return `${actor} does not take part in this session: let an owner add them`
+  if (participant === undefined || !participant.present)
+    return `${actor} does not take part in this session: let an owner add them`
   const needed = commandRoles[command.type]
   if (command.type === "participant.leave" && command.data.participantId !== actor && participant.role !== "owner") {
     return "only an owner can make somebody else leave"
@@ -159,7 +161,7 @@ const decideBody = (state: SessionState, command: Command, context: DecideContex
         case "created":
         case "suspended":
         case "lost":
-          return [{ type: "backend.closed", data: { reason } }]
+          return closed(state, reason)
         case "closing":
           return command.data.force === true
             ? [{ type: "backend.closing", data: { reason, force: true, graceMs: 0 } }]
@@ -308,6 +310,12 @@ const decideBody = (state: SessionState, command: Command, context: DecideContex
         ? no("not_found", "there is no such artifact: add it", "data.artifactId")
         : [{ type: "artifact.updated", data: command.data }]
   }
+}
+
+/** The end of a session whose backend is not there, after what it closes: prompts of which nobody knows whether they arrived. */
+const closed = (state: SessionState, reason: string): ReadonlyArray<EventBody> => {
+  const end: EventBody<"backend.closed"> = { type: "backend.closed", data: { reason } }
+  return [...closeGeneration(state, end), end]
 }
 
 /** An opening of the backend: it takes up the native session where there is one to take up. */

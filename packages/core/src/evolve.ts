@@ -13,9 +13,8 @@ export const evolve = (state: SessionState, record: EventRecord): SessionState =
   const next: Writable<SessionState> = { ...state, seq: record.seq, at: Math.max(state.at, record.at) }
   // The hot path, without a schema: only the count of bytes matters.
   if (record.type === "terminal.output") {
-    if (next.terminal !== null) {
-      next.terminal = { ...next.terminal, offset: next.terminal.offset + (record.bytes?.byteLength ?? 0) }
-    }
+    const terminal = terminalOf(next)
+    next.terminal = { ...terminal, offset: terminal.offset + (record.bytes?.byteLength ?? 0) }
     return next
   }
   const read = readEvent(record)
@@ -26,7 +25,7 @@ export const evolve = (state: SessionState, record: EventRecord): SessionState =
     if (next.chart.lifecycle !== state.chart.lifecycle || event.type === "backend.opening") next.lifecycleAt = event.at
     if (next.chart.turn !== state.chart.turn) next.turnAt = event.at
   }
-  apply(next, event)
+  apply(next, event, state)
   return next
 }
 
@@ -45,7 +44,7 @@ const remainingAfter = (state: SessionState, event: SessionEvent): number => {
   return own(state.requests, event.data.requestId) === undefined ? open : open - 1
 }
 
-const apply = (next: Writable<SessionState>, event: SessionEvent): void => {
+const apply = (next: Writable<SessionState>, event: SessionEvent, before: SessionState): void => {
   switch (event.type) {
     case "session.created":
       next.backend = event.data.backend
@@ -87,7 +86,8 @@ const apply = (next: Writable<SessionState>, event: SessionEvent): void => {
       if (event.data.code === turnNotStarted) next.awaitedTurn = null
       return
     case "backend.lost":
-      if (event.at - next.lifecycleAt >= stableAfterMs) next.attempts = 0
+      // How long it was open, not how long it took to open.
+      if (before.chart.lifecycle === "open" && event.at - before.lifecycleAt >= stableAfterMs) next.attempts = 0
       endGeneration(next, { reason: event.data.reason, exitCode: null, signal: null, retryable: event.data.retryable })
       return
     case "backend.suspended":
@@ -134,7 +134,15 @@ const apply = (next: Writable<SessionState>, event: SessionEvent): void => {
       return
     case "prompt.dispatched":
       next.prompts = next.prompts.map((prompt) =>
-        prompt.promptId === event.data.promptId ? { ...prompt, dispatchedAt: event.at } : prompt
+        prompt.promptId === event.data.promptId
+          ? {
+              ...prompt,
+              dispatchedAt: event.at,
+              // A steering prompt whose turn has ended goes out like any other.
+              delivery: event.data.delivery,
+              turnId: event.data.turnId ?? null
+            }
+          : prompt
       )
       return
     case "prompt.returned":
