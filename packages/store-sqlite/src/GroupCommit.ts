@@ -1,0 +1,378 @@
+/**
+ * How the owner writes. What arrives while a commit runs goes into the next one, of all sessions together. Little is
+ * committed at once on the main thread, which takes microseconds; what would take longer goes to the writer's thread.
+ */
+import { statSync } from "node:fs"
+import {
+  AppendConflict,
+  type Appended,
+  type CheckedEvent,
+  type LogUnavailable,
+  type SessionFeed,
+  type SessionId,
+  type SessionListFeed,
+  type SessionSummary,
+  showsChange
+} from "@holdfast/core"
+import { type Draft, type LiveSession, type LiveSessions, recordsOf, sessionRow } from "./LiveSessions.ts"
+import { addEvent } from "./Rows.ts"
+import { failureOf, sqliteBusy } from "./SqliteErrors.ts"
+import type { WriterJob } from "./SqliteWriter.ts"
+import { type CheckpointRow, emptyBatch, type WriteBatch, type Writer } from "./WriteBatch.ts"
+import type { JobResult, WriterThread } from "./WriterThread.ts"
+
+/** Most events and bytes of one transaction: 4,096 and 16 MiB, so that none takes long; the rest waits for the next. */
+const batchEvents = 4096
+const batchBytes = 16 * 1024 * 1024
+
+/**
+ * Most events and bytes that are committed on the main thread: 128 and 32 KiB, well under a millisecond. A thread's answer
+ * would take longer than the commit itself.
+ */
+const directEvents = 128
+const directBytes = 32 * 1024
+
+/** Milliseconds of direct commits after which the event loop has its turn. */
+const directMs = 2
+
+/** Bytes of write-ahead log after which it is copied back into the file: 16 MiB. It is a third longer at worst. */
+const walBytes = 16 * 1024 * 1024
+
+/** Direct commits between two looks at the length of the write-ahead log. */
+const walLook = 256
+
+/** An append that waits for its commit. */
+interface Append {
+  readonly kind: "append"
+  readonly sessionId: SessionId
+  readonly expectedSeq: number
+  readonly events: ReadonlyArray<CheckedEvent>
+  readonly size: number
+  readonly done: (outcome: Appended | AppendConflict | LogUnavailable) => void
+  refusal: AppendConflict | LogUnavailable | undefined
+}
+
+/** Anything else that goes into a transaction. */
+interface Addition {
+  readonly kind: "addition"
+  readonly join: (batch: WriteBatch) => void
+  readonly done: (outcome: undefined | LogUnavailable) => void
+}
+
+/** A job of the writer's thread that is not a commit. */
+interface Job {
+  readonly job: WriterJob
+  readonly done: (result: JobResult) => void
+}
+
+/** What a group commit is made of. */
+export interface GroupCommitParts {
+  readonly path: string
+  /** Undefined where every commit has to wait for the disk: then the main thread makes none. */
+  readonly direct: Writer | undefined
+  readonly thread: WriterThread
+  readonly checkpointer: WriterThread
+  readonly live: LiveSessions
+  readonly feed: SessionFeed
+  readonly list: SessionListFeed
+  readonly now: () => number
+  readonly headOf: (sessionId: SessionId) => number | undefined
+  /** The mark of the newest change of a summary. */
+  readonly changed: number
+  readonly unavailable: (operation: string, cause: unknown) => LogUnavailable
+  /** Tells that the lease is gone. */
+  readonly lost: () => LogUnavailable
+  readonly crashed: (message: string) => LogUnavailable
+}
+
+/** Makes the queue. */
+export const makeGroupCommit = (parts: GroupCommitParts) => {
+  const { direct, feed, list, live, now, thread } = parts
+  let queue: Array<Append | Addition> = []
+  let jobs: Array<Job> = []
+  let changed = parts.changed
+  let scheduled = false
+  let committing = false
+  let jobTurn = false
+  let directSpent = 0
+  let looks = 0
+  let copying = false
+  let copyAt = walBytes
+  let stopped: LogUnavailable | undefined
+  let idle: (() => void) | undefined
+
+  const schedule = () => {
+    if (scheduled || committing || thread.isBusy()) return
+    if (queue.length === 0 && jobs.length === 0) {
+      idle?.()
+      return
+    }
+    scheduled = true
+    if (directSpent < directMs) queueMicrotask(next)
+    else {
+      directSpent = 0
+      setImmediate(next)
+    }
+  }
+
+  const next = () => {
+    scheduled = false
+    if (committing || thread.isBusy()) return
+    // Appends and jobs take turns: neither can starve the other.
+    const job = jobTurn || queue.length === 0 ? jobs.shift() : undefined
+    jobTurn = job === undefined
+    if (job !== undefined) {
+      thread.run(job.job, (result) => {
+        noteWal(result)
+        job.done(result)
+        schedule()
+      })
+    } else if (queue.length > 0) commit()
+  }
+
+  const take = (): ReadonlyArray<Append | Addition> => {
+    let count = 0
+    let events = 0
+    let bytes = 0
+    for (const one of queue) {
+      if (one.kind === "append") {
+        events += one.events.length
+        bytes += one.size
+      }
+      if (count > 0 && (events > batchEvents || bytes > batchBytes)) break
+      count++
+    }
+    const taken = queue.slice(0, count)
+    queue = queue.slice(count)
+    return taken
+  }
+
+  const commit = () => {
+    const taken = take()
+    const batch = emptyBatch()
+    const drafts = new Map<SessionId, Draft>()
+    const at = now()
+    let size = 0
+    for (const one of taken) {
+      if (one.kind === "addition") one.join(batch)
+      else if (joinAppend(one, batch, drafts)) size += one.size
+    }
+    for (const draft of drafts.values()) {
+      draft.saves = draft.added.length > 0 && live.shouldSave(draft, at)
+      if (draft.saves) batch.sessions.push(sessionRow(draft.live.id, draft.summary, ++changed))
+    }
+    const settle = (error: LogUnavailable | undefined) => settleAll(taken, drafts, at, error)
+    if (batch.events.length + batch.sessions.length + batch.checkpoints.length === 0) {
+      settle(undefined)
+      return
+    }
+    if (direct !== undefined && batch.events.length <= directEvents && size <= directBytes) {
+      const started = performance.now()
+      try {
+        direct.write(batch)
+      } catch (cause) {
+        const { errcode } = failureOf(cause)
+        if (errcode !== undefined && (errcode & 0xff) === sqliteBusy) inThread(batch, drafts, settle)
+        else settle(errorOf(cause))
+        return
+      } finally {
+        directSpent += performance.now() - started
+      }
+      if (++looks % walLook === 0) noteWal({ ok: true, result: undefined, walBytes: walLength() })
+      settle(undefined)
+      return
+    }
+    inThread(batch, drafts, settle)
+  }
+
+  const joinAppend = (append: Append, batch: WriteBatch, drafts: Map<SessionId, Draft>): boolean => {
+    const { events, expectedSeq, sessionId } = append
+    let draft = drafts.get(sessionId)
+    if (draft === undefined) {
+      try {
+        draft = live.draft(sessionId, feed.isFollowed(sessionId))
+      } catch (cause) {
+        append.refusal = parts.unavailable("append", cause)
+        return false
+      }
+      drafts.set(sessionId, draft)
+    }
+    if (draft.head !== expectedSeq) {
+      append.refusal = new AppendConflict({ sessionId, expectedSeq, actualSeq: draft.head })
+      return false
+    }
+    const { id } = draft.live
+    const caused = new Map<string, readonly [first: number, last: number]>()
+    let seq = expectedSeq
+    for (const one of events) {
+      seq++
+      addEvent(batch, id, seq, one)
+      if (one.event.cause !== undefined) {
+        caused.set(one.event.cause, [caused.get(one.event.cause)?.[0] ?? seq, seq])
+      }
+    }
+    for (const [command, [first, last]] of caused) batch.receipts.push([id, command, first, last])
+    live.add(draft, events)
+    return true
+  }
+
+  const inThread = (
+    batch: WriteBatch,
+    drafts: ReadonlyMap<SessionId, Draft>,
+    settle: (error: LogUnavailable | undefined) => void
+  ) => {
+    committing = true
+    const transfer = batch.pieces.map((piece) => piece[3].buffer as ArrayBuffer)
+    for (const draft of drafts.values()) {
+      if (draft.followed) continue
+      for (const { event } of draft.added) {
+        if (event.bytes !== undefined && event.bytes.byteLength > 0) transfer.push(event.bytes.buffer as ArrayBuffer)
+      }
+    }
+    thread.run(
+      { kind: "write", batch },
+      (result) => {
+        committing = false
+        noteWal(result)
+        if (result.ok) settle(undefined)
+        else if ("crashed" in result) {
+          settle(parts.crashed(result.message))
+          for (const sessionId of drafts.keys()) recall(sessionId)
+        } else settle(result.ownerLost ? errorOf({ ownerLost: true }) : parts.unavailable("append", result))
+      },
+      transfer
+    )
+  }
+
+  /** After a commit that nobody knows the end of, the file tells what is there. */
+  const recall = (sessionId: SessionId) => {
+    live.forget(sessionId)
+    const head = parts.headOf(sessionId)
+    if (head !== undefined) feed.advance(sessionId, head)
+  }
+
+  const errorOf = (cause: unknown): LogUnavailable => {
+    if ((cause as { readonly ownerLost?: boolean }).ownerLost !== true) return parts.unavailable("append", cause)
+    const error = parts.lost()
+    stop(error)
+    return error
+  }
+
+  const settleAll = (
+    taken: ReadonlyArray<Append | Addition>,
+    drafts: ReadonlyMap<SessionId, Draft>,
+    at: number,
+    error: LogUnavailable | undefined
+  ) => {
+    const shown = new Map<SessionId, boolean>()
+    if (error === undefined) {
+      for (const [sessionId, draft] of drafts) {
+        if (draft.added.length === 0) continue
+        shown.set(sessionId, draft.isNew || showsChange(draft.live.summary, draft.summary))
+        live.commit(draft, at)
+      }
+    }
+    // First those who wrote, then those who read: a reader cannot make a writer wait.
+    for (const one of taken) {
+      if (one.kind === "addition") one.done(error)
+      else {
+        const { events, expectedSeq, refusal } = one
+        one.done(error ?? refusal ?? { firstSeq: expectedSeq + 1, lastSeq: expectedSeq + events.length })
+      }
+    }
+    for (const [sessionId, isShown] of shown) {
+      const draft = drafts.get(sessionId)!
+      if (draft.followed) feed.publish(sessionId, recordsOf(draft))
+      else if (feed.isFollowed(sessionId)) feed.advance(sessionId, draft.head)
+      list.changed(sessionId, isShown)
+    }
+    schedule()
+  }
+
+  const walLength = () => statSync(`${parts.path}-wal`).size
+
+  /** Copies a long write-ahead log back: most of it beside the commits, then the rest between two of them. */
+  const noteWal = (result: JobResult) => {
+    if (!result.ok || copying || stopped !== undefined || result.walBytes < copyAt) return
+    copying = true
+    parts.checkpointer.run({ kind: "checkpoint", truncate: false }, () => {
+      const done = (after: JobResult) => {
+        copying = false
+        // A reader was in the middle of a page, or it failed: the next time is after as much again.
+        copyAt = after.ok && after.result === true ? walBytes : (after.ok ? after.walBytes : result.walBytes) + walBytes
+      }
+      jobs.push({ job: { kind: "checkpoint", truncate: true }, done })
+      schedule()
+    })
+  }
+
+  const stop = (error: LogUnavailable) => {
+    stopped ??= error
+    feed.fail(error)
+    list.fail(error)
+  }
+
+  return {
+    append: (sessionId: SessionId, expectedSeq: number, events: ReadonlyArray<CheckedEvent>, done: Append["done"]) => {
+      if (stopped !== undefined) {
+        done(stopped)
+        return
+      }
+      let size = 0
+      for (const one of events) size += one.size
+      queue.push({ kind: "append", sessionId, expectedSeq, events, size, done, refusal: undefined })
+      schedule()
+    },
+    saveCheckpoint: (row: CheckpointRow, done: Addition["done"]) => {
+      if (stopped !== undefined) {
+        done(stopped)
+        return
+      }
+      queue.push({ kind: "addition", join: (batch) => batch.checkpoints.push(row), done })
+      schedule()
+    },
+    /** Stores the summaries that are behind. */
+    saveSummaries: (done: Addition["done"]) => {
+      const saved: Array<readonly [LiveSession, SessionSummary]> = []
+      queue.push({
+        kind: "addition",
+        join: (batch) => {
+          for (const one of live.behind) {
+            saved.push([one, one.summary])
+            batch.sessions.push(sessionRow(one.id, one.summary, ++changed))
+          }
+        },
+        done: (error) => {
+          if (error === undefined) for (const [one, summary] of saved) live.noteSaved(one, summary, now())
+          done(error)
+        }
+      })
+      schedule()
+    },
+    /** Has the writer's thread do something between two commits. */
+    job: (job: WriterJob, done: (result: JobResult | LogUnavailable) => void) => {
+      if (stopped !== undefined) {
+        done(stopped)
+        return
+      }
+      jobs.push({
+        job,
+        done: (result) => done(!result.ok && "ownerLost" in result && result.ownerLost ? errorOf(result) : result)
+      })
+      schedule()
+    },
+    /** Refuses what comes from now on. */
+    stop,
+    /** Runs when nothing is left to do. */
+    whenIdle: (done: () => void) => {
+      idle = () => {
+        idle = undefined
+        done()
+      }
+      schedule()
+    }
+  }
+}
+
+/** What {@link makeGroupCommit} makes. */
+export type GroupCommit = ReturnType<typeof makeGroupCommit>

@@ -1,0 +1,90 @@
+/** The reading half of the log over a connection: the same for the owner and for a process that only looks. */
+import { statSync } from "node:fs"
+import {
+  clampBound,
+  defaultPageBytes,
+  defaultPageEvents,
+  type EventLogService,
+  type EventRecord,
+  type LogUnavailable,
+  type SessionId,
+  SessionNotFound,
+  type SessionSummary
+} from "@holdfast/core"
+import { Effect, Option } from "effect"
+import type { SqliteReader } from "./SqliteReader.ts"
+
+/** The part of the log's contract that reads once. */
+export type ReadSide = Pick<
+  EventLogService,
+  "read" | "head" | "find" | "receipt" | "sessions" | "summary" | "loadCheckpoint" | "stats"
+>
+
+/** Makes the reading half. `newer` gives a summary that is newer than the stored one, where there is one. */
+export const makeReadSide = (
+  path: string,
+  reader: SqliteReader,
+  unavailable: (operation: string, cause: unknown) => LogUnavailable,
+  isClosed: () => LogUnavailable | undefined,
+  newer: (sessionId: SessionId) => SessionSummary | undefined
+): ReadSide => {
+  const attempt = <A>(operation: string, run: () => A): Effect.Effect<A, LogUnavailable> =>
+    Effect.suspend(() => {
+      const closed = isClosed()
+      if (closed !== undefined) return Effect.fail(closed)
+      try {
+        return Effect.succeed(run())
+      } catch (cause) {
+        return Effect.fail(unavailable(operation, cause))
+      }
+    })
+
+  const existing = <A>(
+    operation: string,
+    sessionId: SessionId,
+    run: () => A | undefined
+  ): Effect.Effect<A, SessionNotFound | LogUnavailable> =>
+    Effect.flatMap(attempt(operation, run), (found): Effect.Effect<A, SessionNotFound> =>
+      found === undefined ? Effect.fail(new SessionNotFound({ sessionId })) : Effect.succeed(found)
+    )
+
+  const walBytes = () => statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0
+
+  return {
+    read: (sessionId, after, options) =>
+      existing("read", sessionId, () =>
+        reader.page(
+          sessionId,
+          after,
+          clampBound(options?.limit, defaultPageEvents, 10_000),
+          clampBound(options?.maxBytes, defaultPageBytes, Number.MAX_SAFE_INTEGER)
+        )
+      ),
+    head: (sessionId) => existing("read", sessionId, () => reader.head(sessionId)),
+    find: Effect.fnUntraced(function* (sessionId, { direction, from: start, type }) {
+      const id = yield* existing("search", sessionId, () => reader.idOf(sessionId))
+      let from = Math.min(Math.max(0, start), 0xffff_ffff)
+      for (;;) {
+        const step = yield* attempt("search", () => reader.find(sessionId, id, type, from, direction))
+        if ("found" in step) return Option.fromNullishOr<EventRecord | undefined>(step.found)
+        from = step.from
+        // A long search lets others have their turn.
+        yield* Effect.yieldNow
+      }
+    }),
+    receipt: (sessionId, commandId) =>
+      attempt("read a receipt", () => Option.fromNullishOr(reader.receipt(sessionId, commandId))),
+    sessions: (query = {}) =>
+      attempt("list sessions", () => {
+        const limit = clampBound(query.limit, 100, 1000)
+        const found = reader.list(query, limit + 1)
+        const sessions = found.slice(0, limit).map((stored) => newer(stored.sessionId) ?? stored)
+        return found.length > limit ? { sessions, next: sessions.at(-1)!.sessionId } : { sessions }
+      }),
+    summary: (sessionId) =>
+      existing("read a summary", sessionId, () => newer(sessionId) ?? reader.session(sessionId)?.summary),
+    loadCheckpoint: (sessionId, fold, version) =>
+      attempt("read a checkpoint", () => Option.fromNullishOr(reader.checkpoint(sessionId, fold, version))),
+    stats: attempt("weigh itself", () => reader.stats(walBytes()))
+  }
+}
