@@ -161,18 +161,43 @@ export const checkCommand = (
   }
   const decode = decoders.get(body.type)
   if (decode === undefined) {
-    return { field: "type", expected: `one of ${Object.keys(commandSchemas).join(", ")}` }
+    return { field: "type", expected: oneOf(Object.keys(commandSchemas)) }
   }
   const decoded = decode("data" in body ? body.data : undefined)
   if (decoded._tag === "Failure") return describeIssue("data", String(decoded.failure.message))
   return { body: { type: body.type, data: decoded.success } as CommandBody }
 }
 
-/** Takes the first path out of a schema issue's text ("Missing key\n  at ["title"]"). */
+/** Takes the first path out of a schema issue's text (`Missing key\n  at ["title"]`), and says in words what was expected. */
 export const describeIssue = (root: string, message: string): { readonly field: string; readonly expected: string } => {
-  const match = /^([\s\S]*?)\n\s+at (\[.*?\])(?=\n|$)/.exec(message)
-  if (match === null) return { field: root, expected: message }
-  const path = match[2]!.replaceAll(/\["?(.*?)"?\]/g, (_, key: string) => (/^\d+$/.test(key) ? `[${key}]` : `.${key}`))
-  const expected = match[1]!.replace(/^Expected /, "").replace(/^Missing key$/, "a value: it is missing")
-  return { field: `${root}${path}`, expected }
+  const match = /^([\s\S]*?)\n\s+at (\[.*\])(?=\n|$)/.exec(message)
+  if (match === null) return { field: root, expected: inWords(message) }
+  const path = match[2]!.replaceAll(/\[(?:"((?:[^"\\]|\\.)*)"|(\d+))\]/g, (_, key?: string, index?: string) =>
+    index === undefined ? `.${JSON.parse(`"${key}"`)}` : `[${index}]`
+  )
+  return { field: `${root}${path}`, expected: inWords(match[1]!) }
 }
+
+const words: { readonly [expected: string]: string } = {
+  "Missing key": "a value: it is missing",
+  "Expected string": "text",
+  "Expected number": "a number",
+  "Expected boolean": "true or false",
+  "Expected object": "an object",
+  "Expected array": "a list",
+  "Expected Uint8Array": "bytes (a Uint8Array)"
+}
+
+const inWords = (message: string): string => {
+  const known = words[message]
+  if (known !== undefined) return known
+  const options = message.replace(/^Expected /, "").split(" | ")
+  const members = options.map((option) => /^\{ readonly "(\w+)": ("\w+"), \.\.\. \}$/.exec(option))
+  const key = members[0]?.[1]
+  return key !== undefined && members.every((member) => member?.[1] === key)
+    ? `an object whose ${key} is ${oneOf(members.map((member) => member![2]!))}`
+    : oneOf(options)
+}
+
+const oneOf = (options: ReadonlyArray<string>): string =>
+  options.length === 1 ? options[0]! : `${options.slice(0, -1).join(", ")} or ${options.at(-1)}`

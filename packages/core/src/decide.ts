@@ -85,10 +85,12 @@ const forbiddenBecause = (state: SessionState, actor: Actor, command: CommandBod
     return "only an owner can make somebody else leave"
   }
   if (rank[participant.role] < rank[needed]) {
-    return `${actor} is a ${participant.role} of this session, and this needs a ${needed}`
+    return `${actor} is ${a(participant.role)} of this session, and this needs ${a(needed)}`
   }
   return undefined
 }
+
+const a = (role: Role): string => (role === "owner" ? `an ${role}` : `a ${role}`)
 
 const reject = (command: Command, reason: RejectionReason, detail: string, field?: string): Decision => ({
   accepted: false,

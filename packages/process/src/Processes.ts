@@ -1,6 +1,7 @@
 /** The Effect face: the same as the plain functions, with errors in the signature and interruption. */
 import { Effect } from "effect"
 import { ProcessesRemain, type ProcessIdentity, ProcessTableUnavailable } from "./ProcessIdentity.ts"
+import { signalProcess as signal, type SignalResult } from "./ProcessSignal.ts"
 import * as plain from "./ProcessTree.ts"
 import { terminateTree as terminate, type Terminated, type TerminateOptions } from "./TerminateTree.ts"
 
@@ -24,6 +25,12 @@ export const identify = (pid: number): Effect.Effect<ProcessIdentity | undefined
 /** See {@link plain.isAlive}. */
 export const isAlive = (identity: ProcessIdentity): Effect.Effect<boolean, ProcessTableUnavailable> =>
   attempt(() => plain.isAlive(identity), isUnavailable)
+
+/** See {@link signal}. */
+export const signalProcess = (
+  identity: ProcessIdentity,
+  name: NodeJS.Signals
+): Effect.Effect<SignalResult, ProcessTableUnavailable> => attempt(() => signal(identity, name), isUnavailable)
 
 /** See {@link plain.tree}. */
 export const tree = (

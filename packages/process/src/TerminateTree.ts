@@ -1,11 +1,7 @@
-/**
- * Ends everything that a process started: first by asking, then by force, and never anybody else.
- *
- * Between the check of a process's identity and the signal some microseconds pass in which its pid could in theory be freed
- * and given away; Node offers no handle on a process (pidfd) that would close that gap.
- */
+/** Ends everything that a process started: first by asking, then by force, and never anybody else. */
 import { setTimeout as delay } from "node:timers/promises"
 import { type ProcessIdentity, ProcessesRemain } from "./ProcessIdentity.ts"
+import { signalProcess } from "./ProcessSignal.ts"
 import { isAlive, makeMemberSearch, type ProcessTarget } from "./ProcessTree.ts"
 
 /** How to end a tree. */
@@ -38,23 +34,9 @@ const maxStopRounds = 20
 const shortestWait = 2
 const longestWait = 50
 
-/** Delivers a signal if the process is still the one that is meant. False where that is not permitted. */
-const send = async (identity: ProcessIdentity, signal: NodeJS.Signals): Promise<boolean> => {
-  if (!(await isAlive(identity))) return true
-  try {
-    process.kill(identity.pid, signal)
-    return true
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
-    if (code === "ESRCH") return true
-    if (code === "EPERM") return false
-    throw error
-  }
-}
-
 const sendAll = async (identities: ReadonlyArray<ProcessIdentity>, signal: NodeJS.Signals) => {
   const refused: Array<ProcessIdentity> = []
-  for (const identity of identities) if (!(await send(identity, signal))) refused.push(identity)
+  for (const identity of identities) if ((await signalProcess(identity, signal)) === "refused") refused.push(identity)
   return refused
 }
 

@@ -3,13 +3,15 @@
  * goes, untested. The functions are Effects; `promises` has them for everyone else.
  */
 import { identify, isAlive, tree } from "./ProcessTree.ts"
+import { signalProcess } from "./ProcessSignal.ts"
 import { terminateTree } from "./TerminateTree.ts"
 
 export { type ProcessIdentity, ProcessesRemain, ProcessTableUnavailable } from "./ProcessIdentity.ts"
 export * from "./Processes.ts"
 export * from "./ProcessMarker.ts"
+export type { SignalResult } from "./ProcessSignal.ts"
 export type { ProcessTarget } from "./ProcessTree.ts"
 export type { Terminated, TerminateOptions } from "./TerminateTree.ts"
 
 /** The same functions as promises; they reject with the same errors. */
-export const promises = { identify, isAlive, tree, terminateTree }
+export const promises = { identify, isAlive, signalProcess, tree, terminateTree }

@@ -1,0 +1,73 @@
+/** When output is handed over: the first bytes of a burst at once, so that typing feels no timer, then joined. */
+import { type BackendEvent, maxOutputBytes } from "@holdfast/core"
+import { makeReportReader } from "./TerminalReports.ts"
+import { makeReportWindow, reportWindowMs } from "./ReportWindow.ts"
+
+/**
+ * Milliseconds for which output is joined after some was handed over. Four keep a 60 Hz redraw within its frame and make a
+ * flood's 4 KiB reads into events of up to {@link maxOutputBytes}.
+ */
+const joinMs = 4
+
+/** Takes chunks as they are read, and pushes them joined, each followed by what it reported. */
+export interface OutputPacer {
+  readonly write: (chunk: Buffer) => void
+  /** Pushes all that is held, and stops the timers. */
+  readonly end: () => void
+}
+
+/** Makes a pacer. It holds at most {@link maxOutputBytes} and one chunk, and one window of reports. */
+export const makeOutputPacer = (push: (events: ReadonlyArray<BackendEvent>) => void): OutputPacer => {
+  const reader = makeReportReader()
+  const reports = makeReportWindow()
+  let held: Array<BackendEvent> = []
+  let heldBytes = 0
+  let lastOutput = Number.NEGATIVE_INFINITY
+  let lastReports = Number.NEGATIVE_INFINITY
+  let outputTimer: NodeJS.Timeout | undefined
+  let reportTimer: NodeJS.Timeout | undefined
+
+  const flush = (areReportsDue: boolean, now: number) => {
+    const events = held
+    held = []
+    heldBytes = 0
+    lastOutput = now
+    if (areReportsDue && !reports.isEmpty()) {
+      lastReports = now
+      events.push(...reports.take())
+    }
+    if (events.length > 0) push(events)
+    if (!reports.isEmpty()) {
+      reportTimer ??= setTimeout(
+        () => {
+          reportTimer = undefined
+          flush(true, performance.now())
+        },
+        Math.max(1, lastReports + reportWindowMs - now)
+      )
+    }
+  }
+
+  return {
+    write: (chunk) => {
+      for (const report of reader.read(chunk)) reports.add(report)
+      held.push({ type: "terminal.output", bytes: chunk })
+      heldBytes += chunk.byteLength
+      const now = performance.now()
+      const isFirst = held.length === 1 && now - lastOutput >= joinMs
+      if (isFirst || heldBytes >= maxOutputBytes) flush(now - lastReports >= reportWindowMs, now)
+      else {
+        outputTimer ??= setTimeout(() => {
+          outputTimer = undefined
+          const now = performance.now()
+          flush(now - lastReports >= reportWindowMs, now)
+        }, joinMs)
+      }
+    },
+    end: () => {
+      flush(true, performance.now())
+      clearTimeout(outputTimer)
+      clearTimeout(reportTimer)
+    }
+  }
+}
