@@ -206,14 +206,31 @@ export const initialChart: ChartValue = initialTransition(sessionChart)[0].value
  */
 const steps = new Map<string, ChartValue | null>()
 
+/** The region that says whether an event is legal. Others may follow it: a turn ends with its backend. */
+const regions: { readonly [group: string]: keyof ChartValue } = {
+  backend: "lifecycle",
+  link: "link",
+  turn: "turn",
+  permission: "turn",
+  question: "turn",
+  sandbox: "sandbox"
+}
+
+/** Legal where its own region allows it: XState would take a second `backend.opened` for the sake of the link alone. */
+const isLegal = (value: ChartValue, event: ChartEvent): boolean => {
+  const region = regions[groupOf(event.type)]!
+  return at({ ...initialChart, [region]: value[region] }).can(event)
+}
+
 const step = (value: ChartValue, event: ChartEvent): ChartValue | null => {
   const remaining = (event.remaining ?? 0) === 0 ? 0 : 1
   const key = `${value.lifecycle} ${value.turn} ${value.link} ${value.sandbox} ${event.type} ${remaining}`
   let next = steps.get(key)
   if (next === undefined) {
-    const snapshot = at(value)
     const machineEvent = { type: event.type, remaining }
-    next = snapshot.can(machineEvent) ? (transition(sessionChart, snapshot, machineEvent)[0].value as ChartValue) : null
+    next = isLegal(value, machineEvent)
+      ? (transition(sessionChart, at(value), machineEvent)[0].value as ChartValue)
+      : null
     steps.set(key, next)
   }
   return next
@@ -225,8 +242,8 @@ export const chartAccepts = (value: ChartValue, event: ChartEvent): boolean => s
 /** The chart after an event; unchanged where the event is not legal. */
 export const moveChart = (value: ChartValue, event: ChartEvent): ChartValue => step(value, event) ?? value
 
-const chartGroups = new Set(["backend", "link", "turn", "permission", "question", "sandbox"])
+const groupOf = (type: string): string => type.slice(0, type.indexOf("."))
 
 /** Whether events of this type move the chart. */
 export const isChartType = (type: KnownType): type is ChartType =>
-  type !== "backend.noted" && chartGroups.has(type.slice(0, type.indexOf(".")))
+  type !== "backend.noted" && Object.hasOwn(regions, groupOf(type))

@@ -6,6 +6,7 @@ import { Schema } from "effect"
 import { Artifact, Usage } from "./Content.ts"
 import type { EventRecord } from "./EventRecord.ts"
 import { SessionId } from "./Ids.ts"
+import { chartAccepts, type ChartType, type ChartValue, isChartType, moveChart } from "./SessionChart.ts"
 import { readEvent, type SessionEvent } from "./SessionEvent.ts"
 import { Lifecycle, SessionStatus, statusOf } from "./SessionStatus.ts"
 import { addUsage } from "./Usage.ts"
@@ -87,7 +88,7 @@ export const emptySummary = (sessionId: SessionId): SessionSummary => ({
   filesChanged: 0
 })
 
-/** Folds one event in. Unknown and corrupt ones count as activity only. */
+/** Folds one event in. Unknown, corrupt and illegal ones count as activity only. */
 export const evolveSummary = (summary: SessionSummary, record: EventRecord): SessionSummary => {
   const base = { ...summary, seq: record.seq, updatedAt: Math.max(summary.updatedAt, record.at) }
   // The hot path: output changes nothing but the counters.
@@ -96,7 +97,9 @@ export const evolveSummary = (summary: SessionSummary, record: EventRecord): Ses
   }
   const read = readEvent(record)
   if (read.kind !== "known") return base
-  const next = { ...base, ...change(base, read.event) }
+  const chart = chartAfter(base, read.event)
+  if (chart === undefined) return base
+  const next = { ...base, ...chart, ...change(base, read.event) }
   return {
     ...next,
     status: statusOf({
@@ -110,7 +113,29 @@ export const evolveSummary = (summary: SessionSummary, record: EventRecord): Ses
   }
 }
 
-const ended = { turnId: null, commandRunning: null, requests: [] } as const
+/** The chart's word, so that a list and a session never differ; undefined where it calls the event illegal. */
+const chartAfter = (
+  { lifecycle, linked, sandbox, turnId }: SessionSummary,
+  event: SessionEvent
+): Partial<SessionSummary> | undefined => {
+  if (!isChartType(event.type)) return {}
+  const chartEvent = { type: event.type as ChartType }
+  const before: ChartValue = {
+    lifecycle,
+    turn: turnId === null ? "idle" : "running",
+    link: linked ? "connected" : "disconnected",
+    sandbox: (sandbox ?? "none") as ChartValue["sandbox"]
+  }
+  if (!chartAccepts(before, chartEvent)) return undefined
+  const after = moveChart(before, chartEvent)
+  return {
+    lifecycle: after.lifecycle,
+    linked: after.link === "connected",
+    sandbox: after.sandbox === "none" ? null : after.sandbox
+  }
+}
+
+const ended = { turnId: null, commandRunning: null, requests: [], exitCode: null, signal: null } as const
 
 const change = (summary: SessionSummary, event: SessionEvent): Partial<SessionSummary> => {
   switch (event.type) {
@@ -130,42 +155,24 @@ const change = (summary: SessionSummary, event: SessionEvent): Partial<SessionSu
     case "session.unarchived":
       return { archived: false }
     case "backend.opening":
-      return {
-        ...ended,
-        lifecycle: "opening",
-        generation: event.generation,
-        reason: null,
-        exitCode: null,
-        signal: null
-      }
+      return { generation: event.generation, reason: null, exitCode: null, signal: null }
     case "backend.opened":
     case "backend.resumed":
-      return { lifecycle: "open", linked: true, hasTerminal: event.data.capabilities.terminal }
-    case "backend.suspending":
-      return { lifecycle: "suspending" }
+      return { hasTerminal: event.data.capabilities.terminal }
     case "backend.suspended":
-      return { ...ended, lifecycle: "suspended", reason: event.data.reason }
     case "backend.lost":
-      return { ...ended, lifecycle: "lost", reason: event.data.reason }
-    case "backend.closing":
-      return { lifecycle: "closing" }
+      return { ...ended, reason: event.data.reason }
     case "backend.closed":
       return {
         ...ended,
-        lifecycle: "closed",
         reason: event.data.reason,
         exitCode: event.data.exitCode ?? null,
         signal: event.data.signal ?? null
       }
     case "backend.failed":
-      return { ...ended, lifecycle: "failed", reason: event.data.message }
+      return { ...ended, reason: event.data.message }
     case "backend.configured":
       return event.data.model === undefined ? {} : { model: event.data.model }
-    case "link.connected":
-      return { linked: true }
-    case "link.reconnecting":
-    case "link.disconnected":
-      return { linked: false }
     case "prompt.queued":
       return {
         queuedPrompts: summary.queuedPrompts + 1,
@@ -190,8 +197,6 @@ const change = (summary: SessionSummary, event: SessionEvent): Partial<SessionSu
       return { filesChanged: summary.filesChanged + 1 }
     case "terminal.marked":
       return { commandRunning: event.data.mark === "running" }
-    case "terminal.titled":
-      return {}
     case "artifact.added":
     case "artifact.updated": {
       const { artifactId, artifact } = event.data
@@ -199,7 +204,7 @@ const change = (summary: SessionSummary, event: SessionEvent): Partial<SessionSu
       return { artifacts: [...others, { artifactId, artifact }].slice(-maxArtifacts) }
     }
     default:
-      return event.type.startsWith("sandbox.") ? { sandbox: event.type.slice("sandbox.".length) } : {}
+      return {}
   }
 }
 

@@ -1,14 +1,14 @@
 /** The fold: `evolve(state, event) → state`. Pure, total, and the same code in servers and browsers. */
 import { addUsage } from "./Usage.ts"
 import type { EventRecord } from "./EventRecord.ts"
-import { type ChartType, isChartType, moveChart } from "./SessionChart.ts"
+import { chartAccepts, type ChartType, isChartType, moveChart } from "./SessionChart.ts"
 import { readEvent, type SessionEvent } from "./SessionEvent.ts"
 import { type WaitingRequest, type SessionState, stateBounds, type TerminalState } from "./SessionState.ts"
 
 /** An opening that lived this long counts as a success: one minute. Later losses start counting attempts anew. */
 const stableAfterMs = 60_000
 
-/** Folds one stored event in. What is unknown or corrupt moves `seq` and nothing else. */
+/** Folds one stored event in. What is unknown, corrupt or illegal moves `seq` and `at`, and nothing else. */
 export const evolve = (state: SessionState, record: EventRecord): SessionState => {
   const next: Writable<SessionState> = { ...state, seq: record.seq, at: Math.max(state.at, record.at) }
   // The hot path, without a schema: only the count of bytes matters.
@@ -21,7 +21,9 @@ export const evolve = (state: SessionState, record: EventRecord): SessionState =
   if (read.kind !== "known") return next
   const event = read.event
   if (isChartType(event.type)) {
-    next.chart = moveChart(state.chart, { type: event.type as ChartType, remaining: remainingAfter(state, event) })
+    const chartEvent = { type: event.type as ChartType, remaining: remainingAfter(state, event) }
+    if (!chartAccepts(state.chart, chartEvent)) return next
+    next.chart = moveChart(state.chart, chartEvent)
     if (next.chart.lifecycle !== state.chart.lifecycle || event.type === "backend.opening") next.lifecycleAt = event.at
     if (next.chart.turn !== state.chart.turn) next.turnAt = event.at
   }
