@@ -1,5 +1,8 @@
 /** Conformance suites and test parts for hosts, backends and logs. */
 export * from "./eventArbitraries.ts"
+export { type EventLogStore, type MakeEventLogStore } from "./eventLogHarness.ts"
+export * from "./eventLogSuite.ts"
+export * from "./newEventArbitraries.ts"
 export * from "./sessionArbitraries.ts"
 export * from "./simulatedSession.ts"
 export * as Script from "./Script.ts"
