@@ -1,0 +1,10 @@
+/** The log's benchmarks: appending, following, storage. */
+import type { Figure } from "./harness.ts"
+import { appendBenchmarks } from "./logAppend.ts"
+import { readBenchmarks } from "./logRead.ts"
+
+/** All figures of the log. */
+export const logBenchmarks = async (): Promise<ReadonlyArray<Figure>> => [
+  ...(await appendBenchmarks()),
+  ...(await readBenchmarks())
+]
