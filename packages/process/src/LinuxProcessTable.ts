@@ -26,9 +26,10 @@ const isAbsent = (error: unknown) => {
   return code === "ENOENT" || code === "ESRCH" || code === "EACCES" || code === "EPERM"
 }
 
-const readProc = (pid: number, file: string): Buffer | undefined => {
+/** Node reads text as UTF-8 in one native call, twice as fast as bytes; what is looked for is ASCII. */
+const readProc = (pid: number, file: string): string | undefined => {
   try {
-    return readFileSync(`/proc/${pid}/${file}`)
+    return readFileSync(`/proc/${pid}/${file}`, "utf8")
   } catch (cause) {
     if (isAbsent(cause)) return undefined
     throw new ProcessTableUnavailable({ reason: `/proc/${pid}/${file} cannot be read`, cause })
@@ -49,15 +50,15 @@ export const parseStat = (line: string): ProcessEntry | undefined => {
 
 const readEntry = (pid: number): ProcessEntry | undefined => {
   const stat = readProc(pid, "stat")
-  return stat === undefined ? undefined : parseStat(stat.toString("latin1"))
+  return stat === undefined ? undefined : parseStat(stat)
 }
 
 /** Whether a process carries the variable; undefined where it shows no environment at all. */
 const isMarked = (pid: number, variable: string): boolean | undefined => {
   const environ = readProc(pid, "environ")
-  if (environ?.byteLength === 0) return undefined
+  if (environ === "") return undefined
   if (environ === undefined || !environ.includes(variable)) return false
-  return environ.toString("latin1").split("\0").includes(variable)
+  return environ.split("\0").includes(variable)
 }
 
 let host: string | undefined
@@ -94,10 +95,11 @@ export const linuxProcessTable: ProcessTable = {
     }
     return entries
   },
-  marked: async (entries, variable) => {
+  marked: async (entries, variable, since) => {
     const found = new Set<number>()
+    const start = since === undefined ? 0 : Number(since)
     let candidates: ReadonlyArray<number> = [...entries]
-      .filter((entry) => entry.parent !== kernelParent)
+      .filter((entry) => entry.parent !== kernelParent && Number(entry.startTime) >= start)
       .map((entry) => entry.pid)
     for (let attempt = 0; attempt <= blankRetries && candidates.length > 0; attempt++) {
       if (attempt > 0) await delay(blankWait)

@@ -22,8 +22,15 @@ export interface ProcessTable {
   readonly read: (pid: number) => Promise<ProcessEntry | undefined>
   /** All processes by pid. Those that start or end meanwhile may be missing. */
   readonly readAll: () => Promise<ReadonlyMap<number, ProcessEntry>>
-  /** Which of these carry the variable `NAME=value` in the environment that they were started with. */
-  readonly marked: (entries: Iterable<ProcessEntry>, variable: string) => Promise<ReadonlySet<number>>
+  /**
+   * Which of these carry the variable `NAME=value` in the environment that they were started with. Those that started before
+   * `since` need not be looked at.
+   */
+  readonly marked: (
+    entries: Iterable<ProcessEntry>,
+    variable: string,
+    since: string | undefined
+  ) => Promise<ReadonlySet<number>>
 }
 
 /** The table of the platform that this runs on: /proc on Linux, PowerShell on Windows, `ps` elsewhere. */

@@ -77,7 +77,8 @@ export const makeMemberSearch = async (target: ProcessTarget) => {
     const candidates = [...table.values()].filter(
       (entry) => !entry.ended && known.get(entry.pid) !== entry.startTime && unmarked.get(entry.pid) !== entry.startTime
     )
-    const marked = await processTable.marked(candidates, `${processMarkerName}=${target.marker}`)
+    // Nothing that belongs to the root is older than it. It saves reading most environments of a machine.
+    const marked = await processTable.marked(candidates, `${processMarkerName}=${target.marker}`, root?.startTime)
     for (const { pid, startTime } of candidates) if (!marked.has(pid)) unmarked.set(pid, startTime)
     return marked
   }

@@ -1,4 +1,5 @@
 /** Conformance suites and test parts for hosts, backends and logs. */
+export * from "./backendSuite.ts"
 export * from "./eventArbitraries.ts"
 export { type EventLogStore, type MakeEventLogStore } from "./eventLogHarness.ts"
 export * from "./eventLogSuite.ts"
