@@ -1,0 +1,83 @@
+/**
+ * What the owner of a store does for others: JSON lines over a unix socket, checked by these schemas on both sides.
+ * Everything that only looks (list, follow, read, screens) reads the log itself and needs no owner.
+ */
+import {
+  CommandRejected,
+  EventInvalid,
+  LogUnavailable,
+  Receipt,
+  SessionId,
+  SessionNotFound,
+  SpecInvalid,
+  TerminalDimension
+} from "@holdfast/core"
+import * as Rpc from "effect/rpc/Rpc"
+import * as RpcGroup from "effect/rpc/RpcGroup"
+import * as Schema from "effect/Schema"
+
+/** Raise when an older client would misunderstand a newer owner, or the other way round. */
+export const ownerProtocol = 1
+
+/** How a session ended. */
+export const SessionEnd = Schema.Struct({
+  reason: Schema.String,
+  exitCode: Schema.NullOr(Schema.Int),
+  signal: Schema.NullOr(Schema.String)
+})
+export type SessionEnd = typeof SessionEnd.Type
+
+const size = { cols: TerminalDimension, rows: TerminalDimension }
+
+/** What somebody who attached is told, in order: the screen, then every byte after it, then the end. */
+export const Attached = Schema.Union([
+  /** Written to a fresh terminal of this size, it shows what the session shows as of `seq`. */
+  Schema.Struct({ kind: Schema.Literal("screen"), seq: Schema.Int, ...size, bytes: Schema.Uint8Array }),
+  Schema.Struct({ kind: Schema.Literal("output"), bytes: Schema.Uint8Array }),
+  Schema.Struct({ kind: Schema.Literal("ended"), end: SessionEnd })
+])
+export type Attached = typeof Attached.Type
+
+/** Why a command was not done. */
+const CommandError = Schema.Union([CommandRejected, EventInvalid, LogUnavailable, SessionNotFound])
+
+const session = { sessionId: SessionId }
+
+/** The owner's calls. */
+export class OwnerApi extends RpcGroup.make(
+  Rpc.make("Hello", {
+    success: Schema.Struct({
+      protocol: Schema.Int,
+      pid: Schema.Int,
+      /** What its start found of an earlier owner: sessions that had been live, processes that it ended. */
+      swept: Schema.Struct({ sessions: Schema.Int, orphans: Schema.Int })
+    }),
+    error: LogUnavailable
+  }),
+  /** Makes a session on the `pty` backend. */
+  Rpc.make("Create", {
+    payload: { spec: Schema.Json, title: Schema.optionalKey(Schema.String) },
+    success: Receipt,
+    error: Schema.Union([CommandRejected, EventInvalid, LogUnavailable, SpecInvalid])
+  }),
+  Rpc.make("Attach", {
+    payload: { ...session, size: Schema.optionalKey(Schema.Struct(size)) },
+    success: Attached,
+    error: CommandError,
+    stream: true
+  }),
+  /** Keystrokes. Whoever types waits for each answer, which keeps their order and bounds what is under way. */
+  Rpc.make("Write", { payload: { ...session, bytes: Schema.Uint8Array }, error: CommandError }),
+  Rpc.make("Resize", { payload: { ...session, ...size }, error: CommandError }),
+  Rpc.make("Wait", { payload: session, success: SessionEnd, error: CommandError }),
+  /** Ends a session and waits until it has ended. */
+  Rpc.make("Close", { payload: { ...session, force: Schema.Boolean }, success: SessionEnd, error: CommandError }),
+  Rpc.make("Rename", { payload: { ...session, title: Schema.String }, success: Receipt, error: CommandError }),
+  Rpc.make("Archive", { payload: session, success: Receipt, error: CommandError }),
+  Rpc.make("Gc", {
+    payload: { archivedOlderThanMs: Schema.optionalKey(Schema.Number) },
+    success: Schema.Struct({ sessions: Schema.Int, events: Schema.Int, bytes: Schema.Number }),
+    error: LogUnavailable
+  }),
+  Rpc.make("Vacuum", { error: LogUnavailable })
+) {}

@@ -1,0 +1,53 @@
+/** Goes back to a session: through its owner to type into it, or through the log alone to look at it. */
+import { makeSessionReader } from "@holdfast/runtime"
+import * as Effect from "effect/Effect"
+import { exitCodes, Refused } from "../ExitCode.ts"
+import { attachedStream, endedLifecycles } from "../owner/AttachedStream.ts"
+import { ownerGone, reachOwner } from "../owner/OwnerClient.ts"
+import { findSession } from "../store/FindSession.ts"
+import { openReader } from "../store/Reader.ts"
+import { shortId } from "../store/ShortId.ts"
+import type { DetachKey } from "../terminal/DetachKey.ts"
+import { currentSize, isInteractive } from "../terminal/LocalTerminal.ts"
+import { useSession, watchSession } from "../terminal/SessionView.ts"
+import { endView, hint, keepsRunning } from "./SessionEnding.ts"
+
+/** How to show it. */
+export interface AttachOptions {
+  readonly store: string
+  readonly detachKey: DetachKey
+  readonly readOnly: boolean
+}
+
+const ended = (id: string, reason: string | null) =>
+  Effect.fail(
+    new Refused({
+      code: exitCodes.refused,
+      detail: `session ${id} has ended${reason === null ? "" : ` (${reason})`}: holdfast screen ${id} shows its last screen, holdfast replay ${id} plays it`
+    })
+  )
+
+/** Shows it until it ends or is left. */
+export const attachSession = Effect.fnUntraced(
+  function* ({ detachKey, readOnly, store }: AttachOptions, asked: string) {
+    const log = yield* openReader(store)
+    const found = yield* findSession(log, asked)
+    const { sessionId } = found
+    const id = yield* shortId(log, sessionId)
+    if (endedLifecycles.has(found.lifecycle)) return yield* ended(id, found.reason)
+    const reader = makeSessionReader(log)
+    if (readOnly) {
+      return yield* endView(yield* watchSession(attachedStream(reader, sessionId), detachKey), id)
+    }
+    const client = yield* reachOwner(store)
+    // A dead owner's session has just been ended by the new one.
+    const now = yield* log.summary(sessionId)
+    if (endedLifecycles.has(now.lifecycle)) return yield* ended(id, now.reason)
+    const attached = client.Attach({ sessionId, ...(isInteractive() ? { size: currentSize() } : {}) })
+    const left = yield* useSession(client, sessionId, attached, detachKey).pipe(
+      Effect.onInterrupt(() => hint(keepsRunning(id)))
+    )
+    yield* endView(left, id)
+  },
+  (effect, { store }) => Effect.scoped(Effect.catchTag(effect, "RpcClientError", () => ownerGone(store)))
+)

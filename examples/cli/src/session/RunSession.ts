@@ -1,0 +1,90 @@
+/** Starts a session and shows it: what `holdfast run` and `holdfast start` do. */
+import { defaultPassedNames, type TerminalSpec } from "@holdfast/adapter-pty"
+import * as Effect from "effect/Effect"
+import { usage } from "../ExitCode.ts"
+import { json as printJson, line } from "../output/Output.ts"
+import { ownerGone, reachOwner } from "../owner/OwnerClient.ts"
+import { openReader } from "../store/Reader.ts"
+import { shortId } from "../store/ShortId.ts"
+import { type DetachKey, detachKeyName } from "../terminal/DetachKey.ts"
+import { currentSize, isInteractive } from "../terminal/LocalTerminal.ts"
+import { useSession } from "../terminal/SessionView.ts"
+import { endAs, endView, hint, keepsRunning } from "./SessionEnding.ts"
+
+/** What to run. */
+export interface Program {
+  readonly profile: "command" | "shell"
+  readonly command?: string
+  readonly args: ReadonlyArray<string>
+  /** Absolute. */
+  readonly cwd: string
+  /** Names to pass on, or `NAME=value`. */
+  readonly env: ReadonlyArray<string>
+  readonly title: string | undefined
+}
+
+/** How to show it. */
+export interface RunOptions {
+  readonly store: string
+  readonly json: boolean
+  readonly detach: boolean
+  readonly detachKey: DetachKey
+}
+
+/**
+ * The values that the program gets. They come from here and not from the owner, which may have been started from another
+ * directory, shell or login.
+ */
+const environment = Effect.fnUntraced(function* (asked: ReadonlyArray<string>) {
+  const values: Record<string, string> = {}
+  for (const [name, value] of Object.entries(process.env)) {
+    const passed = defaultPassedNames.some((one) =>
+      one.endsWith("*") ? name.startsWith(one.slice(0, -1)) : name === one
+    )
+    if (passed && value !== undefined) values[name] = value
+  }
+  for (const one of asked) {
+    const at = one.indexOf("=")
+    const name = at === -1 ? one : one.slice(0, at)
+    const value = at === -1 ? process.env[name] : one.slice(at + 1)
+    if (value === undefined)
+      return yield* usage(`--env ${one}: there is no such variable here; set it with --env ${one}=value`)
+    values[name] = value
+  }
+  return values
+})
+
+/** Runs it until it ends or is left. */
+export const runSession = Effect.fnUntraced(
+  function* (options: RunOptions, program: Program) {
+    const { detach, detachKey, json, store } = options
+    const values = yield* environment(program.env)
+    const spec: typeof TerminalSpec.Encoded = {
+      profile: program.profile,
+      ...(program.command === undefined ? {} : { command: program.command }),
+      args: program.args,
+      cwd: program.cwd,
+      env: { values },
+      ...currentSize(),
+      ...(program.title === undefined ? {} : { title: program.title })
+    }
+    const client = yield* reachOwner(store)
+    const { sessionId } = yield* client.Create({ spec })
+    if (detach) return yield* json ? printJson({ sessionId }) : line(sessionId)
+    if (json) {
+      const end = yield* client.Wait({ sessionId })
+      yield* printJson({ sessionId, ...end })
+      return yield* endAs(end)
+    }
+    const id = yield* shortId(yield* openReader(store), sessionId)
+    if (isInteractive() && detachKey !== "none") {
+      yield* hint(`recording session ${id}; ${detachKeyName(detachKey)} leaves it running`)
+    }
+    const left = yield* useSession(client, sessionId, client.Attach({ sessionId }), detachKey).pipe(
+      Effect.onInterrupt(() => hint(keepsRunning(id))),
+      Effect.catchTag("OutputClosed", (closed) => Effect.andThen(hint(keepsRunning(id)), Effect.fail(closed)))
+    )
+    yield* endView(left, id)
+  },
+  (effect, { store }) => Effect.scoped(Effect.catchTag(effect, "RpcClientError", () => ownerGone(store)))
+)
