@@ -34,15 +34,15 @@ const followAll = (): Promise<ReadonlyArray<Figure>> =>
     raw.db.close()
 
     const firsts: Array<number> = []
-    const growths: Array<number> = []
+    // From before the first round, so that what it left behind counts as well.
+    const before = residentMb()
+    let peak = before
     const rates = await interleave(rounds, {
       ours: () =>
         Effect.runPromise(
           Effect.scoped(
             Effect.gen(function* () {
               const log = yield* SqliteEventLog.openReader({ path })
-              const before = residentMb()
-              let peak = before
               const started = performance.now()
               let first = 0
               let known = 0
@@ -60,7 +60,6 @@ const followAll = (): Promise<ReadonlyArray<Figure>> =>
               if (known !== events) return yield* Effect.die(new Error(`followed ${known} events`))
               const rate = (events / (performance.now() - started)) * 1000
               firsts.push(first)
-              growths.push(peak - before)
               return rate
             })
           )
@@ -85,23 +84,37 @@ const followAll = (): Promise<ReadonlyArray<Figure>> =>
         rates.baseline,
         goal
       ),
-      atMost("… resident memory on top", "MB", median(growths), 100),
+      atMost("… resident memory on top", "MB", peak - before, 100),
       atMost("… first batch", "ms", median(firsts), 5)
     ]
   })
 
-/** A turn as agents stream it: a message in pieces of a few characters, then whole; and a tool call's output. */
-const turn = (n: number): ReadonlyArray<NewEvent> => {
+/** Pieces that an item streams in, from a short answer to a long one: an agent's day. */
+const lengths = [3, 12, 40, 90, 150, 300, 700, 1500]
+
+/** An item as agents stream it: in pieces of a word, or of a line where it is a tool's output, then whole. */
+const streamedItem = (n: number): ReadonlyArray<NewEvent> => {
   const itemId = `item-${n}`
-  const pieces = Array.from({ length: 300 }, (_, piece) => `word${piece % 7} `)
+  const isTool = n % 2 === 1
+  const length = Math.ceil(lengths[n % lengths.length]! / (isTool ? 5 : 1))
+  const pieces = Array.from({ length }, (_, piece) =>
+    isTool ? `src/file-${piece}.ts: some line of a tool's output ${piece}\n` : `word${piece % 7} `
+  )
   const more = { at: 1_700_000_000_000 + n * 1000, generation: 1, version: 1 }
+  const whole = pieces.join("")
+  const tool = { name: "grep", kind: "search", status: "completed" }
+  const item = isTool ? { itemId, kind: "tool_call", tool } : { itemId, kind: "message", role: "agent" }
   return [
-    { ...more, type: "item.started", data: { itemId, kind: "message", role: "agent" } },
-    ...pieces.map((text) => ({ ...more, type: "item.delta", data: { itemId, field: "text", text } })),
+    { ...more, type: "item.started", data: item },
+    ...pieces.map((text) => ({
+      ...more,
+      type: "item.delta",
+      data: { itemId, field: isTool ? "output" : "text", text }
+    })),
     {
       ...more,
       type: "item.completed",
-      data: { itemId, kind: "message", role: "agent", status: "completed", text: pieces.join("") }
+      data: { ...item, status: "completed", ...(isTool ? { output: whole } : { text: whole }) }
     }
   ]
 }
@@ -115,8 +128,8 @@ const storage = (): Promise<ReadonlyArray<Figure>> =>
       let produced = 0
       let said = 0
       let head = 1
-      for (let n = 0; n < 200; n++) {
-        const streamed = turn(n)
+      for (let n = 0; n < 400; n++) {
+        const streamed = streamedItem(n)
         const { lastSeq } = yield* log.append(id, head, streamed)
         yield* log.compact(id, { kind: "item", itemId: `item-${n}`, from: head + 1, by: lastSeq })
         for (const [at, event] of streamed.entries()) {

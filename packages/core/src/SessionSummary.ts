@@ -91,10 +91,11 @@ export const emptySummary = (sessionId: SessionId): SessionSummary => ({
 /** Folds one event in. Unknown, corrupt and illegal ones count as activity only. */
 export const evolveSummary = (summary: SessionSummary, record: EventRecord): SessionSummary => {
   const base = { ...summary, seq: record.seq, updatedAt: Math.max(summary.updatedAt, record.at) }
-  // The hot path: output changes nothing but the counters.
+  // The hot path: output changes nothing but the counters, and a piece of an item not even those.
   if (record.type === "terminal.output") {
     return { ...base, outputBytes: base.outputBytes + (record.bytes?.byteLength ?? 0) }
   }
+  if (record.type === "item.delta") return base
   const read = readEvent(record)
   if (read.kind !== "known") return base
   const chart = chartAfter(base, read.event)
