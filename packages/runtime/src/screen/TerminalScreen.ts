@@ -10,6 +10,7 @@ import { type CharsetNames, charsetNames } from "./CharsetNames.ts"
 import { limitCounts } from "./CountLimits.ts"
 import { joinLimit, joinLimitVersion } from "./JoinLimit.ts"
 import { collectStrings, type StringCollector } from "./ParserTail.ts"
+import { findSkip, minSkipBytes } from "./PlainOutput.ts"
 import { screenState } from "./ScreenState.ts"
 import { carriedTitle, snapshotText } from "./SnapshotText.ts"
 import { screenSize } from "./TerminalBounds.ts"
@@ -100,18 +101,46 @@ export class TerminalScreen {
   async write(parts: ReadonlyArray<Uint8Array>): Promise<void> {
     const bytes = concat(this.#pending.length === 0 ? parts : [this.#pending, ...parts])
     const end = bytes.length - incompleteUtf8(bytes)
-    this.#pending = nothing
-    let at = 0
+    this.#pending = end < bytes.length ? bytes.slice(end) : nothing
+    const skip = end < minSkipBytes ? undefined : findSkip(bytes, 0, end, this.#keptLines(), this.#inside.rows)
+    if (skip === undefined) return this.#show(bytes, 0, end)
+    await this.#show(bytes, 0, skip.from)
+    if (!this.#onlyScrolls()) return this.#show(bytes, skip.from, end)
+    // Where the piece ends the cursor is in the last line's first column; all lines there are now will be gone.
+    this.#inside._inputHandler.parse(skip.pens)
+    this.#inside._inputHandler.parse(new TextEncoder().encode(`\r${"\n".repeat(this.#inside.rows)}`))
+    return this.#show(bytes, skip.to, end)
+  }
+
+  #keptLines(): number {
+    return this.#inside.rows + (this.#terminal.options.scrollback ?? 0)
+  }
+
+  /** Whether lines of text do nothing here but scroll the normal screen; see {@link ./PlainOutput.ts}. */
+  #onlyScrolls(): boolean {
+    const { _inputHandler, buffers, coreService, rows } = this.#inside
+    const { active } = buffers
+    return (
+      active === buffers.normal &&
+      active.scrollTop === 0 &&
+      active.scrollBottom === rows - 1 &&
+      _inputHandler._parser.currentState === 0 &&
+      _inputHandler._curAttrData.extended.urlId === 0 &&
+      !coreService.decPrivateModes.reverseWraparound
+    )
+  }
+
+  /** Shows the bytes from one index to another. */
+  async #show(bytes: Uint8Array, from: number, end: number): Promise<void> {
+    let at = from
     let turnBegan = performance.now()
     while (at < end) {
-      const began = performance.now()
-      if (began - turnBegan >= sliceMs) {
+      if (performance.now() - turnBegan >= sliceMs) {
         await nextTurn()
         turnBegan = performance.now()
       }
       at = this.#feed(bytes, at, end)
     }
-    if (end < bytes.length) this.#pending = bytes.slice(end)
   }
 
   /** One slice of whole characters; returns where it ended. The next is made to take about as long as it may. */
