@@ -4,6 +4,7 @@ import {
   clampBound,
   defaultPageBytes,
   defaultPageEvents,
+  emptySummary,
   type EventLogService,
   type EventRecord,
   type LogUnavailable,
@@ -12,6 +13,7 @@ import {
   type SessionSummary
 } from "@holdfast/core"
 import { Effect, Option } from "effect"
+import { foldSummary } from "./LiveSessions.ts"
 import type { SqliteReader } from "./SqliteReader.ts"
 
 /** The part of the log's contract that reads once. */
@@ -82,7 +84,14 @@ export const makeReadSide = (
         return found.length > limit ? { sessions, next: sessions.at(-1)!.sessionId } : { sessions }
       }),
     summary: (sessionId) =>
-      existing("read a summary", sessionId, () => newer(sessionId) ?? reader.session(sessionId)?.summary),
+      existing("read a summary", sessionId, () => {
+        const known = newer(sessionId)
+        const stored = known === undefined ? reader.session(sessionId) : undefined
+        // Where another version of the fold wrote it, and no owner has brought it up to date yet, it is folded here.
+        return stored === undefined
+          ? known
+          : (stored.summary ?? foldSummary(reader, sessionId, emptySummary(sessionId)))
+      }),
     loadCheckpoint: (sessionId, fold, version) =>
       attempt("read a checkpoint", () => Option.fromNullishOr(reader.checkpoint(sessionId, fold, version))),
     stats: attempt("weigh itself", () => reader.stats(walBytes()))

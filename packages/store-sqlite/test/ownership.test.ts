@@ -55,7 +55,7 @@ describe("an owner that is killed", () => {
           )
         )
       ),
-      { numRuns: 12 }
+      { numRuns: 8 }
     ))
 })
 
