@@ -23,7 +23,8 @@ export const makeAlarm = (clock: Clock.Clock, ring: Effect.Effect<unknown>): Eff
         const rung = Effect.sync(() => {
           set = undefined
         })
-        set = { at, fiber: fork(Effect.sleep(wait).pipe(Effect.andThen(rung), Effect.andThen(ring))) }
+        const sleep = wait === 0 ? Effect.void : Effect.sleep(wait)
+        set = { at, fiber: fork(sleep.pipe(Effect.andThen(rung), Effect.andThen(ring))) }
       }
     }
   })

@@ -60,7 +60,8 @@ interface Entry {
 export const makeLiveSessions = (parts: LiveSessionsParts): Effect.Effect<LiveSessions, never, Scope.Scope> =>
   Effect.gen(function* () {
     const clock = yield* Clock.Clock
-    const scope = yield* Effect.scope
+    // A scope of its own: what the host adds to its scope later must not outlive the owners, but end before them.
+    const scope = yield* Effect.acquireRelease(Scope.make(), (own) => Scope.close(own, Exit.void))
     const entries = new Map<SessionId, Entry>()
     const byName = new Map(parts.backends.map((backend) => [backend.name, backend]))
 

@@ -58,13 +58,18 @@ export const sweep = Effect.fn("Holdfast.sweep")(function* (
 
 /** Tells the session that its generation is over. What follows (resume, close) is decided as at any other loss. */
 const settle = (owner: SessionOwner): Effect.Effect<void> => {
-  const { lifecycle } = owner.state().chart
-  if (lifecycle === "lost") return Effect.void
-  return owner.tell(
-    lifecycle === "closing"
-      ? [{ type: "backend.closed", data: { reason: "the runtime ended while it was closing" } }]
-      : [{ type: "backend.lost", data: { reason: "the runtime ended", retryable: true } }]
-  )
+  const { capabilities, chart } = owner.state()
+  if (chart.lifecycle === "closing") {
+    return owner.tell([{ type: "backend.closed", data: { reason: "the runtime ended while it was closing" } }])
+  }
+  // Cut off in its first opening, it may have started and done something: only what can be resumed is opened again.
+  const retryable = (capabilities ?? owner.backend.capabilities).resume
+  if (chart.lifecycle === "lost") {
+    if (retryable) return Effect.void
+    const message = "the runtime ended before it could be opened again"
+    return owner.tell([{ type: "backend.failed", data: { reason: "not retryable", message, retryable } }])
+  }
+  return owner.tell([{ type: "backend.lost", data: { reason: "the runtime ended", retryable } }])
 }
 
 /** Ends what a dead owner left running; gives how many processes there were. */

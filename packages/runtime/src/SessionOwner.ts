@@ -61,6 +61,7 @@ export interface OwnerParts {
 
 /** A live session. */
 export interface SessionOwner {
+  readonly backend: Backend
   readonly state: () => SessionState
   /** Decides a command. The receipt means: stored. */
   readonly submit: (command: Command) => Effect.Effect<Receipt, CommandError>
@@ -150,14 +151,16 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
       )
     }
 
-    const prepare = (messages: ReadonlyArray<Message<Reply>>): Transaction<Reply> =>
-      transact(state, messages, {
-        at: now(),
+    const prepare = (messages: ReadonlyArray<Message<Reply>>): Transaction<Reply> => {
+      const at = now()
+      return transact(state, messages, {
+        at,
         policy,
         capabilities: backend.capabilities,
         known: (commandId) => receipts.get(commandId),
-        due: (after) => dueEvents(after, now(), policy, backend.capabilities)
+        due: (after) => dueEvents(after, at, policy, backend.capabilities)
       })
+    }
 
     /** One batch; on an event that the log refuses, message by message, so that one cannot spoil the others. */
     const handle = (messages: ReadonlyArray<Message<Reply>>): Effect.Effect<void, LogUnavailable> =>
@@ -310,6 +313,7 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
       })
 
     return {
+      backend,
       state: () => state,
       submit,
       tell: (events) => tell(state.generation, events),

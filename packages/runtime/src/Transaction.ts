@@ -103,7 +103,16 @@ export const transact = <Reply>(
       answers.push({ reply: message.reply, outcome: undefined })
     }
   }
-  for (const one of context.due(state)) {
+  const proceed = (): void => {
+    if (state.seq === 0) return
+    const advanced = advance({ state, records: [] }, { at }, policy)
+    state = advanced.state
+    for (const record of advanced.records) records.push(record)
+  }
+  // First what follows by itself: only then is it known what waits for the clock.
+  proceed()
+  const due = context.due(state)
+  for (const one of due) {
     if ("command" in one) run(one.command)
     else if ("observed" in one) take(state.generation, [one.observed])
     else {
@@ -112,10 +121,6 @@ export const transact = <Reply>(
       records.push(drafted.record)
     }
   }
-  if (state.seq > 0) {
-    const advanced = advance({ state, records: [] }, { at }, policy)
-    state = advanced.state
-    for (const record of advanced.records) records.push(record)
-  }
+  if (due.length > 0) proceed()
   return { before, after: state, records, answers }
 }

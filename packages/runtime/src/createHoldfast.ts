@@ -54,9 +54,16 @@ const opened = async <R, E, T extends object>(
   runtime: ManagedRuntime.ManagedRuntime<R, E>,
   service: Effect.Effect<T, never, R>
 ): Promise<Promised<T> & Closing> => {
-  const close = () => runtime.dispose()
+  let isClosed = false
+  const close = () => {
+    isClosed = true
+    return runtime.dispose()
+  }
   try {
-    const plain = plainly(settle(await runtime.runPromiseExit(service)), makeRun(runtime))
+    const plain = plainly(
+      settle(await runtime.runPromiseExit(service)),
+      makeRun(runtime, () => isClosed)
+    )
     return { ...plain, close, [Symbol.asyncDispose]: close }
   } catch (error) {
     // The failed build is cached in the runtime: there is nothing to be had from it any more.

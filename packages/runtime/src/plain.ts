@@ -15,17 +15,12 @@ export type Promised<T> = {
 /** Runs effects for a host, and turns their ends into what a host expects. */
 export type Run = <A, E>(effect: Effect.Effect<A, E>) => Promise<A>
 
-/** Makes a {@link Run}. After the end of the runtime everything rejects with an `Error` that says so. */
+/** Makes a {@link Run}. Once the runtime is closed everything rejects with an `Error` that says so. */
 export const makeRun =
-  <E>(runtime: ManagedRuntime.ManagedRuntime<never, E>): Run =>
+  <E>(runtime: ManagedRuntime.ManagedRuntime<never, E>, isClosed: () => boolean): Run =>
   async (effect) => {
-    let exit
-    try {
-      exit = await runtime.runPromiseExit(effect)
-    } catch (cause) {
-      throw new Error("This runtime was closed: create a new one", { cause })
-    }
-    return settle(exit)
+    if (isClosed()) throw new Error("This runtime was closed: create a new one")
+    return settle(await runtime.runPromiseExit(effect))
   }
 
 /** The value of an exit, or its error thrown: the typed one itself, an `AbortError` for an interruption. */
