@@ -1,13 +1,13 @@
 /** Keeps a program that reports without end from filling the log: what it says within one window of time becomes a few events. */
 import type { TerminalReport } from "./TerminalReports.ts"
 
-/** Most notifications and marks of one window; of more the newest count. */
+/** Most notifications and marks of one window; of more the newest count. 32 marks are eight commands that are pasted at once. */
 const maxNotifications = 4
-const maxMarks = 8
+const maxMarks = 32
 
 /**
  * Milliseconds of a window: ten a second look immediate to people. With one event each for bell, title, directory and progress
- * a program can cause at most 160 report events a second.
+ * a program can cause at most 400 report events a second.
  */
 export const reportWindowMs = 100
 

@@ -3,7 +3,8 @@
  * progress and shell integration. Read from the bytes as they pass, whatever their borders; nothing is taken out of them.
  *
  * A report is an OSC sequence: `ESC ] number ; text`, ended by BEL, by ST (`ESC \`) or by any other ESC, given up by CAN or
- * SUB; where these rules leave room this does what xterm.js does, so that a report and the screen agree.
+ * SUB; where these rules leave room this does what xterm.js does, so that a report and the screen agree. The form with a single
+ * character for `ESC ]` (U+009D) is not read: nothing writes it.
  *
  * | sequence | report | source |
  * | --- | --- | --- |

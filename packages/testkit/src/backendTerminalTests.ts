@@ -142,7 +142,7 @@ export const terminalTests = (make: MakeBackend, options: BackendSuiteOptions, s
           const opened = yield* openSession(
             bench,
             script(
-              `trap 'stty size; printf "resized\\n"' WINCH; stty size; printf "ready\\n"; while read -r line || [ $? -gt 128 ]; do :; done`
+              `trap 'stty size; printf "resized\\n"' WINCH; stty size; printf "ready\\n"; while :; do sleep 0.01; done`
             ),
             { size: { cols: 91, rows: 17 } }
           )
