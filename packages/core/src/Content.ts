@@ -115,11 +115,11 @@ export type ResolvedBy = typeof ResolvedBy.Type
 
 /** Tokens and money. Every field adds up; absent means unknown. Cost is in US dollars. */
 export const Usage = Schema.Struct({
-  inputTokens: Schema.optionalKey(Schema.Number),
-  outputTokens: Schema.optionalKey(Schema.Number),
-  reasoningTokens: Schema.optionalKey(Schema.Number),
-  cachedInputTokens: Schema.optionalKey(Schema.Number),
-  costUsd: Schema.optionalKey(Schema.Number)
+  inputTokens: Schema.optionalKey(Schema.Finite),
+  outputTokens: Schema.optionalKey(Schema.Finite),
+  reasoningTokens: Schema.optionalKey(Schema.Finite),
+  cachedInputTokens: Schema.optionalKey(Schema.Finite),
+  costUsd: Schema.optionalKey(Schema.Finite)
 })
 export type Usage = typeof Usage.Type
 

@@ -29,7 +29,7 @@ const S = Schema
 const text = S.String
 const optional = S.optionalKey
 const seq = S.Int.check(S.isGreaterThanOrEqualTo(0))
-const time = S.Number
+const time = S.Finite
 const none = S.Struct({})
 const pid = S.Int.check(S.isGreaterThan(0))
 
@@ -101,7 +101,7 @@ export const eventSchemas = {
   "backend.resumed": S.Struct({ capabilities: Capabilities, nativeId: optional(text), version: optional(text) }),
   "backend.suspending": S.Struct({ reason: text }),
   "backend.suspended": S.Struct({ reason: text }),
-  "backend.closing": S.Struct({ reason: text, force: S.Boolean, graceMs: S.Number }),
+  "backend.closing": S.Struct({ reason: text, force: S.Boolean, graceMs: S.Finite }),
   "backend.closed": S.Struct({
     reason: text,
     exitCode: optional(S.NullOr(S.Int)),
@@ -227,7 +227,7 @@ export const eventSchemas = {
   "terminal.notified": S.Struct({ title: optional(text), body: text }),
   "terminal.progressed": S.Struct({
     state: S.Literals(["none", "normal", "error", "indeterminate", "paused"]),
-    percent: optional(S.Number)
+    percent: optional(S.Finite)
   }),
   /** Shell integration (OSC 133): the shell shows its prompt, takes input, runs a command, or the command ended. */
   "terminal.marked": S.Struct({

@@ -76,6 +76,24 @@ describe("An event that is corrupt", () => {
   })
 })
 
+describe("A number in an event", () => {
+  it("is one that JSON has a word for: a log would make nothing of the others", () => {
+    for (const number of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      for (const event of [
+        { type: "usage.reported", data: { usage: { inputTokens: number } } },
+        { type: "backend.closing", data: { reason: "", force: false, graceMs: number } },
+        { type: "terminal.progressed", data: { state: "normal", percent: number } },
+        {
+          type: "turn.retrying",
+          data: { turnId: "t", attempt: 1, error: { message: "", retryable: true }, nextAt: number }
+        }
+      ]) {
+        assert.isDefined(invalidBecause({ ...event, version: 1 }), event.type)
+      }
+    }
+  })
+})
+
 describe("The weight of an event", () => {
   it("is about its JSON and its payload", () => {
     fc.assert(
