@@ -150,8 +150,8 @@ const drawCursor = (drawing: Drawing, buffer: XtermBuffer): void => {
   drawing.text += settle + accent
 }
 
-/** The text for a terminal, up to the escape sequence that is not complete yet. */
-const settledText = (inside: XtermInternals, charsetOf: CharsetNames): string => {
+/** The text for a terminal as it is now. A character of which only some bytes have come is not in it. */
+export const snapshotText = (inside: XtermInternals, charsetOf: CharsetNames, collector: StringCollector): string => {
   const { active, alt, normal } = inside.buffers
   const { cols, rows } = inside
   const drawing: Drawing = { inside, text: "", pen: plainPen }
@@ -176,20 +176,5 @@ const settledText = (inside: XtermInternals, charsetOf: CharsetNames): string =>
   if (inside.coreService.modes.insertMode) drawing.text += "\x1b[4h"
   if (synchronizedOutput) drawing.text += "\x1b[?2026h"
   drawCursor(drawing, active)
-  return drawing.text
-}
-
-/** The text for a terminal as it is now. `pending` are bytes of a character that is not complete yet. */
-export const snapshotText = (
-  inside: XtermInternals,
-  charsetOf: CharsetNames,
-  collector: StringCollector,
-  pending: Uint8Array
-): Uint8Array<ArrayBuffer> => {
-  const text = new TextEncoder().encode(settledText(inside, charsetOf) + parserTail(inside, collector))
-  if (pending.length === 0) return text
-  const all = new Uint8Array(text.length + pending.length)
-  all.set(text)
-  all.set(pending, text.length)
-  return all
+  return drawing.text + parserTail(inside, collector)
 }

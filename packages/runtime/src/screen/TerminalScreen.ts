@@ -97,19 +97,20 @@ export class TerminalScreen {
     return this.#size.rows
   }
 
-  /** Feeds bytes, in slices of about 3 ms between which other work runs. Calls must not overlap. */
-  async write(parts: ReadonlyArray<Uint8Array>): Promise<void> {
+  /** Feeds bytes, in slices of about 3 ms between which other work runs. Calls must not overlap. When
+   * `signal` fires it stops in the middle, and the screen is of no more use. */
+  async write(parts: ReadonlyArray<Uint8Array>, signal?: AbortSignal): Promise<void> {
     const bytes = concat(this.#pending.length === 0 ? parts : [this.#pending, ...parts])
     const end = bytes.length - incompleteUtf8(bytes)
     this.#pending = end < bytes.length ? bytes.slice(end) : nothing
     const skip = end < minSkipBytes ? undefined : findSkip(bytes, 0, end, this.#keptLines(), this.#inside.rows)
-    if (skip === undefined) return this.#show(bytes, 0, end)
-    await this.#show(bytes, 0, skip.from)
-    if (!this.#onlyScrolls()) return this.#show(bytes, skip.from, end)
+    if (skip === undefined) return this.#show(bytes, 0, end, signal)
+    await this.#show(bytes, 0, skip.from, signal)
+    if (!this.#onlyScrolls()) return this.#show(bytes, skip.from, end, signal)
     // Where the piece ends the cursor is in the last line's first column; all lines there are now will be gone.
     this.#inside._inputHandler.parse(skip.pens)
     this.#inside._inputHandler.parse(new TextEncoder().encode(`\r${"\n".repeat(this.#inside.rows)}`))
-    return this.#show(bytes, skip.to, end)
+    return this.#show(bytes, skip.to, end, signal)
   }
 
   #keptLines(): number {
@@ -131,12 +132,13 @@ export class TerminalScreen {
   }
 
   /** Shows the bytes from one index to another. */
-  async #show(bytes: Uint8Array, from: number, end: number): Promise<void> {
+  async #show(bytes: Uint8Array, from: number, end: number, signal?: AbortSignal): Promise<void> {
     let at = from
     let turnBegan = performance.now()
     while (at < end) {
       if (performance.now() - turnBegan >= sliceMs) {
         await nextTurn()
+        if (signal?.aborted === true) return
         turnBegan = performance.now()
       }
       at = this.#feed(bytes, at, end)
@@ -178,11 +180,21 @@ export class TerminalScreen {
   }
 
   /**
-   * What to write to a fresh terminal of this size so that it shows the same and goes on the same. See
-   * {@link ./SnapshotText.ts} for what it carries.
+   * What to write to a fresh terminal of this size so that it shows the same and goes on the same, but for
+   * {@link pending}. See {@link ./SnapshotText.ts} for what it carries.
    */
-  snapshot(): Uint8Array<ArrayBuffer> {
-    return snapshotText(this.#inside, this.#charsetOf, this.#collector, this.#pending)
+  ansi(): string {
+    return snapshotText(this.#inside, this.#charsetOf, this.#collector)
+  }
+
+  /** The first bytes of a character whose others have not come: 0 to 3, to be written with what follows. */
+  get pending(): Uint8Array {
+    return this.#pending
+  }
+
+  /** {@link ansi} and {@link pending} together, as bytes: what a terminal.snapshot event holds. */
+  snapshot(): Uint8Array {
+    return concat([new TextEncoder().encode(this.ansi()), this.#pending])
   }
 
   /** Everything that two screens can be told apart by, by name; for checking a snapshot. */
