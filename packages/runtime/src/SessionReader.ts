@@ -16,6 +16,8 @@ import {
 } from "@holdfast/core"
 import type { Effect, Stream } from "effect"
 import { loadState } from "./loadState.ts"
+import { attach, type Attached } from "./screen/Attach.ts"
+import { screenAt, type ScreenUnavailable, type SessionScreen } from "./screen/SessionScreen.ts"
 
 /** Reads sessions, also those that another process owns. */
 export interface SessionReader {
@@ -36,6 +38,15 @@ export interface SessionReader {
     after: number,
     options?: ReadOptions
   ) => Stream.Stream<Followed, SessionNotFound | LogUnavailable>
+  /** The terminal's screen after event `at`, or as it is now. Of a session without a terminal, an empty one. */
+  readonly screen: (
+    sessionId: SessionId,
+    at?: number
+  ) => Effect.Effect<SessionScreen, ScreenUnavailable | SessionNotFound | LogUnavailable>
+  /** The screen as it is, and the output from exactly the next byte. */
+  readonly attach: (
+    sessionId: SessionId
+  ) => Effect.Effect<Attached, ScreenUnavailable | SessionNotFound | LogUnavailable>
   readonly stats: Effect.Effect<LogStats, LogUnavailable>
 }
 
@@ -47,5 +58,7 @@ export const makeSessionReader = (log: EventLogService): SessionReader => ({
   state: (sessionId) => loadState(log, sessionId),
   read: log.read,
   follow: log.follow,
+  screen: (sessionId, at) => screenAt(log, sessionId, at),
+  attach: (sessionId) => attach(log, sessionId),
   stats: log.stats
 })

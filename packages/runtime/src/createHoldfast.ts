@@ -1,8 +1,10 @@
 /** The runtime for hosts that do not use Effect: promises, async iterables, and the same errors. */
-import { EventLog, type LogUnavailable } from "@holdfast/core"
+import { EventLog, type LogUnavailable, type SessionId } from "@holdfast/core"
 import { Effect, Layer, Logger, ManagedRuntime } from "effect"
 import { Holdfast, type HoldfastOptions, type HoldfastService } from "./Holdfast.ts"
-import { makeRun, plainly, type Promised, settle } from "./plain.ts"
+import { iterable, makeRun, plainly, type Promised, settle } from "./plain.ts"
+import type { AttachItem } from "./screen/Attach.ts"
+import type { SessionScreen } from "./screen/SessionScreen.ts"
 import { makeSessionReader, type SessionReader } from "./SessionReader.ts"
 
 /** What must be done at the end: `await using` does it by itself. */
@@ -12,14 +14,24 @@ export interface Closing {
   readonly [Symbol.asyncDispose]: () => Promise<void>
 }
 
+/** A terminal that somebody joined, plainly: iterate `output`, and `break` to leave. */
+export interface PlainAttached {
+  readonly screen: SessionScreen
+  readonly output: AsyncIterable<AttachItem>
+}
+
+interface Attaching {
+  readonly attach: (sessionId: SessionId) => Promise<PlainAttached>
+}
+
 /** The reading half, plainly. */
-export interface PlainReader extends Promised<SessionReader>, Closing {}
+export interface PlainReader extends Omit<Promised<SessionReader>, "attach">, Attaching, Closing {}
 
 /**
  * The runtime, plainly. `close` ends the sessions that cannot outlive it, politely and then by force, and releases the
  * log.
  */
-export interface PlainHoldfast extends Promised<HoldfastService>, Closing {}
+export interface PlainHoldfast extends Omit<Promised<HoldfastService>, "attach">, Attaching, Closing {}
 
 /** Where events are stored: the layer of a store, such as `SqliteEventLog.layer({ path })` or `MemoryEventLog.layer`. */
 export type Store = Layer.Layer<EventLog, LogUnavailable>
@@ -50,10 +62,10 @@ export const createSessionReader = async (options: { readonly store: Store } & L
   return opened(runtime, Effect.map(EventLog, makeSessionReader))
 }
 
-const opened = async <R, E, T extends object>(
+const opened = async <R, E, T extends SessionReader>(
   runtime: ManagedRuntime.ManagedRuntime<R, E>,
   service: Effect.Effect<T, never, R>
-): Promise<Promised<T> & Closing> => {
+): Promise<Omit<Promised<T>, "attach"> & Attaching & Closing> => {
   let isClosed = false
   const close = () => {
     isClosed = true

@@ -43,11 +43,12 @@ export const plainly = <T extends object>(service: T, run: Run): Promised<T> => 
 
 const convert = (result: unknown, run: Run): unknown => {
   if (Effect.isEffect(result)) return run(result as Effect.Effect<unknown>)
-  if (Stream.isStream(result)) {
-    return Stream.toAsyncIterableWith(result as Stream.Stream<unknown>, Context.empty())
-  }
-  return result
+  return Stream.isStream(result) ? iterable(result as Stream.Stream<unknown>) : result
 }
+
+/** A stream as an async iterable; `break` runs its finalizers. */
+export const iterable = <A, E>(stream: Stream.Stream<A, E>): AsyncIterable<A> =>
+  Stream.toAsyncIterableWith(stream, Context.empty())
 
 /**
  * Lets an `AbortSignal` end an iteration: `for await (const page of abortable(holdfast.follow(id, 0), signal))`. Ends
