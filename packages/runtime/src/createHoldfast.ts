@@ -72,11 +72,13 @@ const opened = async <R, E, T extends SessionReader>(
     return runtime.dispose()
   }
   try {
-    const plain = plainly(
-      settle(await runtime.runPromiseExit(service)),
-      makeRun(runtime, () => isClosed)
-    )
-    return { ...plain, close, [Symbol.asyncDispose]: close }
+    const running = settle(await runtime.runPromiseExit(service))
+    const run = makeRun(runtime, () => isClosed)
+    const attach = async (sessionId: SessionId): Promise<PlainAttached> => {
+      const { output, screen } = await run(running.attach(sessionId))
+      return { screen, output: iterable(output) }
+    }
+    return { ...plainly(running, run), attach, close, [Symbol.asyncDispose]: close }
   } catch (error) {
     // The failed build is cached in the runtime: there is nothing to be had from it any more.
     await close()
