@@ -7,6 +7,7 @@ import type {
   SessionNotFound,
   SpecInvalid
 } from "@holdfast/core"
+import type { ScreenUnavailable } from "@holdfast/runtime"
 import * as Cause from "effect/Cause"
 import { isCliError } from "effect/cli/CliError"
 import * as Exit from "effect/Exit"
@@ -51,11 +52,13 @@ export class Refused extends Schema.TaggedError<Refused>("Refused")("Refused", {
 /** A wrong flag or argument. */
 export const usage = (detail: string): Refused => new Refused({ code: exitCodes.usage, detail })
 
-type LibraryError = BackendLost | CommandRejected | EventInvalid | LogUnavailable | SessionNotFound | SpecInvalid
+type LibraryError =
+  BackendLost | CommandRejected | EventInvalid | LogUnavailable | ScreenUnavailable | SessionNotFound | SpecInvalid
 
 const libraryCode = (error: LibraryError): number => {
   switch (error._tag) {
     case "SessionNotFound":
+    case "ScreenUnavailable":
       return exitCodes.notFound
     case "CommandRejected":
       if (error.reason === "not_found") return exitCodes.notFound
@@ -75,6 +78,7 @@ const libraryTags: { readonly [Tag in LibraryError["_tag"]]: true } = {
   CommandRejected: true,
   EventInvalid: true,
   LogUnavailable: true,
+  ScreenUnavailable: true,
   SessionNotFound: true,
   SpecInvalid: true
 }

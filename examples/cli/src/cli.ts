@@ -8,18 +8,36 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import packageJson from "../package.json" with { type: "json" }
+import { archive } from "./commands/archive.ts"
 import { attach } from "./commands/attach.ts"
-import { ls } from "./commands/ls.ts"
+import { makeCompletions } from "./commands/completions.ts"
+import { doctor } from "./commands/doctor.ts"
+import { gc } from "./commands/gc.ts"
+import { kill } from "./commands/kill.ts"
 import { log } from "./commands/log.ts"
+import { ls } from "./commands/ls.ts"
 import { owner } from "./commands/owner.ts"
+import { rename } from "./commands/rename.ts"
+import { replay } from "./commands/replay.ts"
 import { run } from "./commands/run.ts"
+import { screen } from "./commands/screen.ts"
+import { start } from "./commands/start.ts"
+import { stats } from "./commands/stats.ts"
+import { vacuum } from "./commands/vacuum.ts"
 import { write } from "./output/Output.ts"
 import { JsonFlag, StoreFlag } from "./Settings.ts"
+
+const completions: ReturnType<typeof makeCompletions> = makeCompletions(() => holdfast)
 
 /** The command with all its subcommands. */
 export const holdfast = Command.make("holdfast").pipe(
   Command.withDescription("Record terminal sessions in a durable log; follow, attach, replay and export them"),
-  Command.withSubcommands([run, ls, attach, log, owner]),
+  Command.withSubcommands([
+    { group: "Sessions", commands: [run, attach, kill, ls, start] },
+    { group: "What was recorded", commands: [log, screen, replay] },
+    { group: "Keeping order", commands: [rename, archive, gc, vacuum, stats, doctor, completions] },
+    owner
+  ]),
   Command.withGlobalFlags([StoreFlag, JsonFlag])
 )
 

@@ -1,6 +1,6 @@
 /** What one event says, in one line for people. The switch is complete: a new type of event has to be given its words. */
 import type { SessionEvent } from "@holdfast/core"
-import { oneLine, size } from "./Text.ts"
+import { gist, oneLine, size } from "./Text.ts"
 
 /** Columns of program output that a line shows. */
 const excerptColumns = 72
@@ -19,7 +19,7 @@ const quoted = (text: string, columns = excerptColumns): string => {
 
 const excerpt = (bytes: Uint8Array | undefined): string => {
   if (bytes === undefined || bytes.byteLength === 0) return ""
-  const text = oneLine(new TextDecoder().decode(bytes.subarray(0, excerptBytes)))
+  const text = gist(new TextDecoder().decode(bytes.subarray(0, excerptBytes)))
   return text === "" ? "" : quoted(text)
 }
 
@@ -67,7 +67,7 @@ export const eventDetail = (event: SessionEvent): string => {
     case "backend.closing":
       return words(event.data.reason, event.data.force ? "by force" : `grace ${event.data.graceMs / 1000} s`)
     case "backend.closed":
-      return words(event.data.reason, exit(event.data.exitCode, event.data.signal))
+      return event.data.reason
     case "backend.failed":
       return words(event.data.reason, quoted(event.data.message))
     case "backend.configuring":

@@ -1,6 +1,5 @@
 /** Small texts for people: sizes, ages, times, and whatever a program may have put into a title. */
 import { displayWidth } from "effect/cli/CliOutput"
-import { stripVTControlCharacters } from "node:util"
 
 const units = ["B", "KB", "MB", "GB", "TB"]
 
@@ -36,11 +35,17 @@ export const timeOfDay = (at: number): string => {
   return `${clock}.${String(date.getMilliseconds()).padStart(3, "0")}`
 }
 
+/** Escape sequences with what belongs to them: control sequences, strings (titles, links), and those of two or three bytes. */
+const escapes = /\u001b\[[0-?]*[ -/]*[@-~]|\u001b[\]P^_X][^\u0007\u001b]*(?:\u0007|\u001b\\)?|\u001b[ -/]*[0-~]?/g
+
+/** Characters that a terminal acts on, or that end a line. */
+const controls = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g
+
 /** One line that no terminal acts on: escape sequences go, other control characters become blanks. */
-export const oneLine = (text: string): string =>
-  stripVTControlCharacters(text)
-    .replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ")
-    .trim()
+export const oneLine = (text: string): string => text.replaceAll(escapes, "").replaceAll(controls, " ").trim()
+
+/** As {@link oneLine}, with a single blank for many: what a line of output says, and not where it says it. */
+export const gist = (text: string): string => oneLine(text).replaceAll(/ {2,}/g, " ")
 
 /** As {@link oneLine}, and at most this many columns wide. */
 export const fit = (text: string, columns: number): string => {

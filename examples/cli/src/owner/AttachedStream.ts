@@ -1,6 +1,18 @@
-/** What somebody who attaches to a session is shown: its screen, then every byte after it, then how it ended. */
-import type { EventRecord, Lifecycle, LogUnavailable, SessionId, SessionNotFound, SessionState } from "@holdfast/core"
-import type { SessionReader } from "@holdfast/runtime"
+/**
+ * What a terminal that shows a session is given: the screen, then every byte after it as the program wrote it, then how the
+ * session ended. Read from the log at the viewer's own pace.
+ */
+import {
+  type EventRecord,
+  type Followed,
+  type Lifecycle,
+  type LogUnavailable,
+  readEvent,
+  type SessionId,
+  type SessionNotFound,
+  type SessionState
+} from "@holdfast/core"
+import type { ScreenUnavailable, SessionReader } from "@holdfast/runtime"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Attached, SessionEnd } from "./OwnerApi.ts"
@@ -18,36 +30,75 @@ export const endOf = ({ end }: SessionState): SessionEnd => ({
   signal: end?.signal ?? null
 })
 
-const endTypes = new Set(["backend.closed", "backend.failed", "backend.suspended"])
+/** How it ended, by the event that says so; undefined for any other. */
+const endBy = (record: EventRecord): SessionEnd | undefined => {
+  if (!record.type.startsWith("backend.")) return undefined
+  const read = readEvent(record)
+  if (read.kind !== "known") return undefined
+  switch (read.event.type) {
+    case "backend.closed": {
+      const { exitCode = null, reason, signal = null } = read.event.data
+      return { reason, exitCode, signal }
+    }
+    case "backend.failed":
+      return { reason: read.event.data.message, exitCode: null, signal: null }
+    case "backend.suspended":
+      return { reason: read.event.data.reason, exitCode: null, signal: null }
+    default:
+      return undefined
+  }
+}
 
-/** Follows a session as a terminal shows it. Ends with its end; what has ended already gives its last screen and its end. */
-export const attachedStream = (
-  reader: SessionReader,
-  sessionId: SessionId
-): Stream.Stream<Attached, SessionNotFound | LogUnavailable> =>
+/** Why a view of a session could not go on. */
+export type AttachError = ScreenUnavailable | SessionNotFound | LogUnavailable
+
+/** Begins with the screen as it is. */
+export const attachedStream = (reader: SessionReader, sessionId: SessionId): Stream.Stream<Attached, AttachError> =>
   Stream.unwrap(
-    Effect.map(reader.state(sessionId), (state) => {
-      const end = hasEnded(state) ? { after: state.seq, end: endOf(state) } : undefined
-      return reader.follow(sessionId, 0).pipe(
-        Stream.flatMap((page) => {
-          if (page.answer === "caught-up") return Stream.empty
-          if (page.answer === "gap") return Stream.empty
-          return Stream.fromIterable(page.events)
-        }),
-        Stream.filter((record) => record.type === "terminal.output" || endTypes.has(record.type)),
-        Stream.map((record: EventRecord): Attached =>
-          record.type === "terminal.output"
-            ? { kind: "output", bytes: record.bytes ?? new Uint8Array() }
-            : {
-                kind: "ended",
-                end: end?.end ?? {
-                  reason: String(record.data["reason"]),
-                  exitCode: (record.data["exitCode"] ?? null) as number | null,
-                  signal: (record.data["signal"] ?? null) as string | null
-                }
-              }
-        ),
-        Stream.takeUntil((item) => item.kind === "ended")
+    Effect.map(reader.screen(sessionId), ({ ansi, cols, pending, rows, seq }) =>
+      Stream.concat(
+        Stream.succeed<Attached>({ kind: "screen", cols, rows, bytes: Buffer.concat([Buffer.from(ansi), pending]) }),
+        outputAfter(reader, sessionId, seq)
       )
-    })
+    )
   )
+
+/** Begins with the first byte after an event. Where bytes are not to be had any more it goes on from the screen. */
+export const outputAfter = (
+  reader: SessionReader,
+  sessionId: SessionId,
+  after: number
+): Stream.Stream<Attached, AttachError> =>
+  Stream.suspend(() => {
+    let cursor = after
+    let over: "ended" | "lost" | undefined
+    const items = (page: Followed): ReadonlyArray<Attached> => {
+      if (page.answer === "caught-up") return []
+      const isHole = page.answer === "snapshot" && page.covering.some((one) => Number(one.data["through"]) > cursor)
+      cursor = page.cursor
+      if (page.answer === "gap" && page.reason === "removed") {
+        over = "ended"
+        return [{ kind: "ended", end: { reason: page.detail, exitCode: null, signal: null } }]
+      }
+      if (page.answer === "gap" || isHole) {
+        over = "lost"
+        return []
+      }
+      const found: Array<Attached> = []
+      for (const record of page.events) {
+        if (record.type === "terminal.output" && record.bytes) found.push({ kind: "output", bytes: record.bytes })
+        const end = endBy(record)
+        if (end === undefined) continue
+        over = "ended"
+        found.push({ kind: "ended", end })
+        break
+      }
+      return found
+    }
+    return reader.follow(sessionId, after).pipe(
+      Stream.map(items),
+      Stream.takeUntil(() => over !== undefined),
+      Stream.flatMap(Stream.fromIterable),
+      Stream.concat(Stream.suspend(() => (over === "lost" ? attachedStream(reader, sessionId) : Stream.empty)))
+    )
+  })

@@ -12,6 +12,7 @@ import {
   SpecInvalid,
   TerminalDimension
 } from "@holdfast/core"
+import { ScreenUnavailable } from "@holdfast/runtime"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcGroup from "effect/rpc/RpcGroup"
 import * as Schema from "effect/Schema"
@@ -29,10 +30,11 @@ export type SessionEnd = typeof SessionEnd.Type
 
 const size = { cols: TerminalDimension, rows: TerminalDimension }
 
-/** What somebody who attached is told, in order: the screen, then every byte after it, then the end. */
+/** What a terminal that shows a session is given. */
 export const Attached = Schema.Union([
-  /** Written to a fresh terminal of this size, it shows what the session shows as of `seq`. */
-  Schema.Struct({ kind: Schema.Literal("screen"), seq: Schema.Int, ...size, bytes: Schema.Uint8Array }),
+  /** Written to a fresh terminal of this size, it shows what the session shows. */
+  Schema.Struct({ kind: Schema.Literal("screen"), ...size, bytes: Schema.Uint8Array }),
+  /** What the program wrote next. */
   Schema.Struct({ kind: Schema.Literal("output"), bytes: Schema.Uint8Array }),
   Schema.Struct({ kind: Schema.Literal("ended"), end: SessionEnd })
 ])
@@ -60,10 +62,16 @@ export class OwnerApi extends RpcGroup.make(
     success: Receipt,
     error: Schema.Union([CommandRejected, EventInvalid, LogUnavailable, SpecInvalid])
   }),
+  /** The screen, the bytes after it, and the end; with `after`, only the bytes after that event, and the end. */
   Rpc.make("Attach", {
-    payload: { ...session, size: Schema.optionalKey(Schema.Struct(size)) },
+    payload: {
+      ...session,
+      after: Schema.optionalKey(Schema.Int),
+      /** Of the terminal that shows it: the session's own takes it over. */
+      size: Schema.optionalKey(Schema.Struct(size))
+    },
     success: Attached,
-    error: CommandError,
+    error: Schema.Union([CommandRejected, EventInvalid, LogUnavailable, SessionNotFound, ScreenUnavailable]),
     stream: true
   }),
   /** Keystrokes. Whoever types waits for each answer, which keeps their order and bounds what is under way. */

@@ -4,7 +4,7 @@
  */
 import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
 import { ptyBackend } from "@holdfast/adapter-pty"
-import { LogUnavailable, type SessionId } from "@holdfast/core"
+import { LogUnavailable, type SessionId, type SessionState } from "@holdfast/core"
 import { type HoldfastService, makeHoldfast } from "@holdfast/runtime"
 import { SqliteEventLog } from "@holdfast/store-sqlite"
 import * as Context from "effect/Context"
@@ -19,7 +19,7 @@ import * as Stream from "effect/Stream"
 import { chmodSync, closeSync, rmSync, writeSync } from "node:fs"
 import { connect } from "node:net"
 import { makePlace, type OwnerPlace } from "../store/StorePath.ts"
-import { attachedStream, endedLifecycles, endOf, hasEnded } from "./AttachedStream.ts"
+import { attachedStream, endedLifecycles, endOf, hasEnded, outputAfter } from "./AttachedStream.ts"
 import { OwnerApi, ownerProtocol } from "./OwnerApi.ts"
 import { encodeReport, type OwnerReport, reportDescriptor } from "./OwnerReport.ts"
 
@@ -84,6 +84,8 @@ const listen = ({
     )
   )
 
+const isSettled = (state: SessionState) => state.chart.lifecycle === "open" || hasEnded(state)
+
 /** The calls, on a runtime that may still be sweeping its store. */
 const handlers = (whenReady: Effect.Effect<HoldfastService, LogUnavailable>) => {
   const command = (...[sessionId, body]: Parameters<HoldfastService["command"]>) =>
@@ -99,16 +101,27 @@ const handlers = (whenReady: Effect.Effect<HoldfastService, LogUnavailable>) => 
       Effect.flatMap(whenReady, (holdfast) =>
         holdfast.create({ backend: "pty", spec, ...(title === undefined ? {} : { title }) })
       ),
-    Attach: ({ sessionId, size }) =>
+    Attach: ({ after, sessionId, size }) =>
       Stream.unwrap(
         Effect.gen(function* () {
           const holdfast = yield* whenReady
           // A session that opens or has ended keeps its size: it is shown as it is.
           if (size !== undefined) yield* Effect.catchTag(resize(sessionId, size), "CommandRejected", () => Effect.void)
-          return attachedStream(holdfast, sessionId)
+          return after === undefined ? attachedStream(holdfast, sessionId) : outputAfter(holdfast, sessionId, after)
         })
       ),
-    Write: ({ bytes, sessionId }) => Effect.asVoid(command(sessionId, { type: "terminal.write", data: { bytes } })),
+    Write: ({ bytes, sessionId }) => {
+      const write = command(sessionId, { type: "terminal.write", data: { bytes } })
+      // What is typed while it opens reaches it once it is open.
+      const opened = Effect.flatMap(whenReady, (holdfast) => holdfast.until(sessionId, isSettled))
+      return write.pipe(
+        Effect.catchIf(
+          (error) => error._tag === "CommandRejected" && error.reason === "illegal_state",
+          () => Effect.andThen(opened, write)
+        ),
+        Effect.asVoid
+      )
+    },
     Resize: ({ cols, rows, sessionId }) => Effect.asVoid(resize(sessionId, { cols, rows })),
     Wait: ({ sessionId }) => waitForEnd(sessionId),
     Close: ({ force, sessionId }) =>

@@ -35,9 +35,8 @@ export const attachSession = Effect.fnUntraced(
     const { sessionId } = found
     const id = yield* shortId(log, sessionId)
     if (endedLifecycles.has(found.lifecycle)) return yield* ended(id, found.reason)
-    const reader = makeSessionReader(log)
     if (readOnly) {
-      return yield* endView(yield* watchSession(attachedStream(reader, sessionId), detachKey), id)
+      return yield* endView(yield* watchSession(attachedStream(makeSessionReader(log), sessionId), detachKey), id)
     }
     const client = yield* reachOwner(store)
     // A dead owner's session has just been ended by the new one.

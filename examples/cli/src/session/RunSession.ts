@@ -80,7 +80,7 @@ export const runSession = Effect.fnUntraced(
     if (isInteractive() && detachKey !== "none") {
       yield* hint(`recording session ${id}; ${detachKeyName(detachKey)} leaves it running`)
     }
-    const left = yield* useSession(client, sessionId, client.Attach({ sessionId }), detachKey).pipe(
+    const left = yield* useSession(client, sessionId, client.Attach({ sessionId, after: 0 }), detachKey).pipe(
       Effect.onInterrupt(() => hint(keepsRunning(id))),
       Effect.catchTag("OutputClosed", (closed) => Effect.andThen(hint(keepsRunning(id)), Effect.fail(closed)))
     )

@@ -11,7 +11,7 @@ import type { Attached, SessionEnd } from "../owner/OwnerApi.ts"
 import type { OwnerClient } from "../owner/OwnerClient.ts"
 import { takeInterrupts } from "../Signals.ts"
 import { type DetachKey, findDetachKey } from "./DetachKey.ts"
-import { input, isInteractive, raw, resizes, screen } from "./LocalTerminal.ts"
+import { currentSize, input, isInteractive, raw, resizes, screen } from "./LocalTerminal.ts"
 
 /** Why a view of a session is over. Only `ended` says something about the session: any other way it goes on. */
 export type Left = { readonly why: "ended"; readonly end: SessionEnd } | { readonly why: "detached" | "hung-up" }
@@ -28,6 +28,9 @@ const pieceBytes = 64 * 1024
 /** Milliseconds until keys that the session could not take at the moment are tried again. */
 const busyRetryMs = 20
 
+/** An empty screen, without erasing what the person had on theirs: it moves up, out of sight. */
+const makeRoom = (): Uint8Array => Buffer.from(`${"\n".repeat(currentSize().rows)}\u001b[H\u001b[2J`)
+
 /** Shows what comes, until the end. */
 const show = <E>(attached: Stream.Stream<Attached, E>): Effect.Effect<Left, E | OutputClosed> =>
   Effect.scoped(
@@ -39,7 +42,8 @@ const show = <E>(attached: Stream.Stream<Attached, E>): Effect.Effect<Left, E | 
           const bytes: Array<Uint8Array> = []
           for (const item of items) {
             if (item.kind === "ended") end = item.end
-            else bytes.push(item.bytes)
+            else if (item.kind === "output") bytes.push(item.bytes)
+            else bytes.push(makeRoom(), item.bytes)
           }
           if (bytes.length > 0) yield* put(Buffer.concat(bytes))
         })

@@ -1,0 +1,70 @@
+/** Who owns the log, whether it can be reached, and what a dead one left running. */
+import type { LogUnavailable, SessionNotFound } from "@holdfast/core"
+import { isAlive } from "@holdfast/process"
+import { makeSessionReader } from "@holdfast/runtime"
+import * as Effect from "effect/Effect"
+import { endedLifecycles } from "../owner/AttachedStream.ts"
+import { connectOwner } from "../owner/OwnerClient.ts"
+import type { Reader } from "../store/Reader.ts"
+import { ownerPlace } from "../store/StorePath.ts"
+import type { Finding } from "./Machine.ts"
+
+const ownerLives = Effect.fnUntraced(function* (log: Reader) {
+  const owner = yield* log.owner
+  if (owner === undefined || owner.released) return undefined
+  // Where processes cannot be looked at, an owner that has not released the log counts as alive.
+  return (yield* Effect.orElseSucceed(isAlive(owner), () => true)) ? owner : undefined
+})
+
+/** Who owns the log. */
+export const examineOwner = (store: string, log: Reader): Effect.Effect<Finding, LogUnavailable> =>
+  Effect.gen(function* () {
+    const owner = yield* ownerLives(log)
+    if (owner === undefined) {
+      return { check: "owner", status: "ok", detail: "no process owns the log; one starts when it is needed" } as const
+    }
+    const reached = yield* Effect.result(
+      Effect.flatMap(connectOwner(store), (client) => client?.Hello() ?? Effect.undefined)
+    )
+    if (reached._tag === "Failure")
+      return { check: "owner", status: "problem", detail: reached.failure.message } as const
+    if (reached.success !== undefined) {
+      return { check: "owner", status: "ok", detail: `process ${owner.pid} owns the log and answers` } as const
+    }
+    return {
+      check: "owner",
+      status: "warning",
+      detail: `process ${owner.pid} owns the log and does not listen at ${ownerPlace(store).socket}`,
+      fix: "If it is another program, change sessions there; list, follow, screen and replay work here. If not, end it."
+    } as const
+  }).pipe(Effect.scoped)
+
+/** What a dead owner left: sessions that are live by the log alone, and processes that still run. */
+export const examineOrphans = (log: Reader): Effect.Effect<Finding, LogUnavailable | SessionNotFound> =>
+  Effect.gen(function* () {
+    if ((yield* ownerLives(log)) !== undefined) {
+      return { check: "orphans", status: "ok", detail: "sessions that are live have their owner" } as const
+    }
+    const reader = makeSessionReader(log)
+    let sessions = 0
+    const pids: Array<number> = []
+    let cursor: string | undefined
+    do {
+      const page = yield* log.sessions({ limit: 1000, ...(cursor === undefined ? {} : { cursor }) })
+      for (const { lifecycle, sessionId } of page.sessions) {
+        if (endedLifecycles.has(lifecycle)) continue
+        sessions++
+        for (const one of (yield* reader.state(sessionId)).processes) {
+          if (yield* Effect.orElseSucceed(isAlive(one), () => false)) pids.push(one.pid)
+        }
+      }
+      cursor = page.next
+    } while (cursor !== undefined)
+    if (sessions === 0) return { check: "orphans", status: "ok", detail: "nothing was left behind" } as const
+    return {
+      check: "orphans",
+      status: "warning",
+      detail: `${sessions} sessions have lost their owner${pids.length === 0 ? "" : `; processes ${pids.join(", ")} of theirs still run`}`,
+      fix: "The next owner ends them: holdfast vacuum starts one, as does run."
+    } as const
+  })

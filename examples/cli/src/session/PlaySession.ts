@@ -1,0 +1,67 @@
+/** Plays a session's output with the pauses that it had. */
+import type { EventRecord, SessionId } from "@holdfast/core"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { usage } from "../ExitCode.ts"
+import { pageNotice } from "../output/EventLine.ts"
+import { note } from "../output/Output.ts"
+import { findSession } from "../store/FindSession.ts"
+import { openReader, type Reader } from "../store/Reader.ts"
+import { input, isInteractive, raw, screen } from "../terminal/LocalTerminal.ts"
+
+/** How to play it. */
+export interface PlayOptions {
+  readonly speed: number
+  /** The event to begin with; what was before is shown at once. */
+  readonly from: number
+  readonly idleLimitMs: number
+}
+
+/** What stops a replay: Ctrl-C and q. */
+const stops = (chunk: Uint8Array): boolean => chunk.includes(3) || chunk.includes(0x71)
+
+const play = (log: Reader, sessionId: SessionId, { from, idleLimitMs, speed }: PlayOptions) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const put = yield* screen
+      const began = yield* Clock.currentTimeMillis
+      /** Milliseconds of the replay so far, and when the event before was recorded. */
+      let due = 0
+      let before: number | undefined
+
+      const show = Effect.fnUntraced(function* ({ at, bytes, seq }: EventRecord) {
+        if (before !== undefined && seq > from) due += Math.min(at - before, idleLimitMs) / speed
+        before = at
+        const wait = began + due - (yield* Clock.currentTimeMillis)
+        if (wait >= 1) yield* Effect.sleep(wait)
+        yield* put(bytes!)
+      })
+
+      for (let cursor = 0, head = 1; cursor < head;) {
+        const page = yield* log.read(sessionId, cursor)
+        ;({ cursor, head } = page)
+        if (page.answer === "gap") {
+          yield* note(pageNotice(page)!)
+          continue
+        }
+        // Output that is gone is shown by the screen that stands for it.
+        if (page.answer === "snapshot") for (const snapshot of page.covering) yield* show(snapshot)
+        for (const record of page.events) if (record.type === "terminal.output") yield* show(record)
+      }
+    })
+  )
+
+/** Plays it to the end, or until somebody has seen enough. */
+export const playSession = (store: string, asked: string, options: PlayOptions) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const log = yield* openReader(store)
+      const { seq, sessionId } = yield* findSession(log, asked)
+      if (options.from > seq) return yield* usage(`--from ${options.from}: the session's last event is ${seq}`)
+      const playing = play(log, sessionId, options)
+      if (!isInteractive()) return yield* playing
+      yield* raw
+      yield* Effect.raceFirst(playing, input.pipe(Stream.takeUntil(stops), Stream.runDrain))
+    })
+  )

@@ -1,0 +1,37 @@
+/** A store for a while. With it go its owner, and whatever its sessions started. */
+import { processMarker, type ProcessIdentity, terminateTree } from "@holdfast/process"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { openIfThere } from "../store/Reader.ts"
+
+/** Milliseconds that the owner has to end by itself. */
+const graceMs = 4_000
+
+/** What runs on account of a store: its owner, and the markers of what its sessions started. */
+const whatRuns = (store: string) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const log = yield* openIfThere(store)
+      if (log === undefined) return { owner: undefined, markers: [] }
+      const owner: ProcessIdentity | undefined = yield* log.owner
+      const { sessions } = yield* log.sessions()
+      return { owner, markers: sessions.map((one) => processMarker(one.sessionId, one.generation)) }
+    })
+  )
+
+/** The path of a store in a new directory, for the scope. */
+export const temporaryStore: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
+  Effect.sync(() => join(mkdtempSync(join(tmpdir(), "holdfast-tour-")), "tour.db")),
+  (store) =>
+    Effect.gen(function* () {
+      const { markers, owner } = yield* whatRuns(store)
+      yield* terminateTree({ root: owner }, { graceMs })
+      for (const marker of markers) yield* terminateTree({ marker }, { graceMs: 0 })
+    }).pipe(
+      Effect.catch((error) => Effect.logWarning("something of the tour may still run", error)),
+      Effect.ensuring(Effect.sync(() => rmSync(join(store, ".."), { recursive: true, force: true })))
+    )
+)
