@@ -8,7 +8,7 @@ import { membersOf, type Seeds } from "../src/ProcessTree.ts"
 import { type ProcessEntry, processTable } from "../src/ProcessTable.ts"
 import { parseMarked, parsePsLine, psProcessTable } from "../src/PsProcessTable.ts"
 import { parseWindowsList } from "../src/WindowsProcessTable.ts"
-import { identify, isAlive, promises } from "../src/index.ts"
+import { identify, isAlive, promises, signalProcess } from "../src/index.ts"
 import { fell, plant, until } from "./trees.ts"
 
 describe("identify and isAlive", () => {
@@ -54,6 +54,23 @@ describe("identify and isAlive", () => {
     } finally {
       rmSync(folder, { recursive: true })
     }
+  })
+})
+
+describe("signalProcess", () => {
+  afterEach(fell)
+
+  it("reaches exactly the process that is meant", async () => {
+    const { child, pid, line } = plant("trap 'echo caught; exit 3' USR1; echo ready; while :; do sleep 0.01; done")
+    await line()
+    const identity = (await promises.identify(pid))!
+    assert.strictEqual(await promises.signalProcess({ ...identity, startTime: "1" }, "SIGKILL"), "gone")
+    assert.strictEqual(await promises.signalProcess({ ...identity, host: "another" }, "SIGKILL"), "gone")
+    assert.strictEqual(await Effect.runPromise(signalProcess(identity, "SIGUSR1")), "delivered")
+    assert.strictEqual(await line(), "caught")
+    await until(async () => child.exitCode !== null)
+    assert.strictEqual(child.exitCode, 3)
+    assert.strictEqual(await promises.signalProcess(identity, "SIGUSR1"), "gone")
   })
 })
 

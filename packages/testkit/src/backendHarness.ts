@@ -11,6 +11,9 @@ import {
 } from "@holdfast/core"
 import { processMarker, promises } from "@holdfast/process"
 import { Effect, type Exit, Fiber, type Scope, Stream } from "effect"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { expect } from "vitest"
 import { makeWaitableList } from "./WaitableList.ts"
 
@@ -199,3 +202,9 @@ export const expectNoProcess = ({ within }: Bench, opened: Opened | OpenRequest)
       }
     })
   )
+
+/** A folder for files of one test, on the machine where the backend's programs run as well. */
+export const temporaryFolder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "holdfast-suite-"))),
+  (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
+)

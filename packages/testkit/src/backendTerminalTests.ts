@@ -1,8 +1,7 @@
 /** What a backend with a terminal does: bytes in and out as they are, sizes, signals, and nothing left running. */
 import { Effect, Exit, Result, Scope } from "effect"
 import { createHash } from "node:crypto"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import {
@@ -10,6 +9,7 @@ import {
   expectNoProcess,
   type MakeBackend,
   openSession,
+  temporaryFolder,
   typesOf,
   withBackend
 } from "./backendHarness.ts"
@@ -54,8 +54,7 @@ export const terminalTests = (make: MakeBackend, options: BackendSuiteOptions, s
       "gives random bytes as they are, invalid as UTF-8",
       withBackend(make, options, (bench) =>
         Effect.gen(function* () {
-          const folder = mkdtempSync(join(tmpdir(), "holdfast-suite-"))
-          yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(folder, { recursive: true })))
+          const folder = yield* temporaryFolder
           const copy = join(folder, "copy")
           const opened = yield* openSession(bench, script(`stty -opost; head -c 300000 /dev/urandom | tee ${copy}`))
           yield* opened.ended
@@ -258,6 +257,27 @@ export const terminalTests = (make: MakeBackend, options: BackendSuiteOptions, s
         )
       )
     }
+
+    it(
+      "leaves no daemon running that had given up the terminal when the program exited",
+      withBackend(make, options, (bench) =>
+        Effect.gen(function* () {
+          const folder = yield* temporaryFolder
+          const running = join(folder, "running")
+          // The program waits for its daemon: the end of a terminal hangs up on who has not left it yet.
+          const opened = yield* openSession(
+            bench,
+            script(`
+              (setsid sh -c ': > ${running}; sleep 1000' > /dev/null 2>&1 < /dev/null &)
+              while [ ! -e ${running} ]; do sleep 0.01; done
+              printf ready`)
+          )
+          yield* opened.ended
+          expect(opened.output().toString()).toBe("ready")
+          yield* expectNoProcess(bench, opened)
+        })
+      )
+    )
 
     it(
       "does not mix the output of many sessions",
