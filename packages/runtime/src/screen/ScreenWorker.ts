@@ -1,0 +1,87 @@
+/**
+ * A thread that turns output into snapshots: it holds the screens that the snapshotter works on and does one job after
+ * the other. It knows nothing of logs or sessions; see {@link ./Snapshotter.ts}.
+ */
+import { parentPort } from "node:worker_threads"
+import { ScreenPlayer } from "./ScreenPlayer.ts"
+import { stateDifferences } from "./ScreenState.ts"
+import { TerminalScreen } from "./TerminalScreen.ts"
+import type { TerminalStep } from "./TerminalSteps.ts"
+
+/** What the thread is asked for, about the screen with a key. */
+export type ScreenJob =
+  /** Begin with a screen of this size that was given these bytes, in place of any that there is. */
+  | {
+      readonly kind: "begin"
+      readonly key: string
+      readonly cols: number
+      readonly rows: number
+      readonly bytes?: Uint8Array
+    }
+  | { readonly kind: "play"; readonly key: string; readonly steps: ReadonlyArray<TerminalStep> }
+  | { readonly kind: "snapshot"; readonly key: string }
+  | { readonly kind: "forget"; readonly key: string }
+
+/** What it answers, once a job. */
+export type ScreenAnswer =
+  { readonly ok: true; readonly snapshot?: ScreenSnapshot } | { readonly ok: false; readonly message: string }
+
+/** A screen as bytes, and what of it they do not bring back. */
+export interface ScreenSnapshot {
+  readonly cols: number
+  readonly rows: number
+  readonly bytes: Uint8Array
+  /** Names of the parts that differ in a screen restored from it: empty but for rare accidents. */
+  readonly differences: ReadonlyArray<string>
+}
+
+const players = new Map<string, ScreenPlayer>()
+
+const playerOf = (key: string): ScreenPlayer => {
+  const player = players.get(key)
+  if (player === undefined) throw new Error(`there is no screen ${key}`)
+  return player
+}
+
+/** Takes a snapshot and shows it at once, to know that it is true. */
+const take = async (screen: TerminalScreen): Promise<ScreenSnapshot> => {
+  const { cols, rows } = screen
+  const bytes = screen.snapshot()
+  using restored = new TerminalScreen(cols, rows)
+  await restored.write([bytes])
+  return { cols, rows, bytes, differences: stateDifferences(screen.state(), restored.state()) }
+}
+
+const perform = async (job: ScreenJob): Promise<ScreenAnswer> => {
+  switch (job.kind) {
+    case "begin": {
+      players.get(job.key)?.dispose()
+      const screen = new TerminalScreen(job.cols, job.rows)
+      players.set(job.key, new ScreenPlayer(screen))
+      if (job.bytes !== undefined) await screen.write([job.bytes])
+      return { ok: true }
+    }
+    case "play":
+      await playerOf(job.key).play(job.steps)
+      return { ok: true }
+    case "snapshot":
+      return { ok: true, snapshot: await take(playerOf(job.key).screen) }
+    case "forget":
+      players.get(job.key)?.dispose()
+      players.delete(job.key)
+      return { ok: true }
+  }
+}
+
+const answer = async (job: ScreenJob): Promise<void> => {
+  let answered: ScreenAnswer
+  try {
+    answered = await perform(job)
+  } catch (error) {
+    answered = { ok: false, message: String(error) }
+  }
+  parentPort?.postMessage(answered)
+}
+
+// Whoever asks waits for the answer before it asks again, so that jobs need no queue.
+parentPort?.on("message", (job: ScreenJob) => void answer(job))

@@ -1,0 +1,52 @@
+/** When a session's screen is stored. Pure: counts in, decision out. */
+import { defaultTerminalKeepBytes } from "./TerminalRetention.ts"
+
+/** When a screen is stored, and how much output is kept. */
+export interface SnapshotPolicy {
+  /** Output between two snapshots: 1 MiB, whose replay takes 20 to 40 ms, so that joining stays under 50. */
+  readonly everyBytes: number
+  /** Output has to rest for this long first: 150 ms, so that a flood has the processor for itself. */
+  readonly quietMs: number
+  /**
+   * Past this much output without a snapshot it does not wait any more: 32 MiB, about a second of a flood, and a second
+   * to join one that draws.
+   */
+  readonly maxLagBytes: number
+  /** Output that is kept when older output gives way to snapshots; `Infinity` keeps all. */
+  readonly keepBytes: number
+}
+
+/** The policy unless the host says otherwise. */
+export const defaultSnapshotPolicy: SnapshotPolicy = {
+  everyBytes: 1024 * 1024,
+  quietMs: 150,
+  maxLagBytes: 32 * 1024 * 1024,
+  keepBytes: defaultTerminalKeepBytes
+}
+
+/**
+ * A snapshot comes only after this many times its own size in output: a wide terminal's weighs 400 KB, and all of them
+ * together must not weigh more than an eighth of the output.
+ */
+const outputPerSnapshotByte = 8
+
+/** What is known of a session's output. */
+export interface OutputCounts {
+  /** Bytes of output so far. */
+  readonly offset: number
+  /** Bytes that the last snapshot shows; 0 where there is none. */
+  readonly snapshotOffset: number
+  /** Size of the last snapshot; 0 where it is not known. */
+  readonly snapshotBytes: number
+  /** Not before there is this much output: set where an attempt failed. */
+  readonly notBefore: number
+}
+
+/** Whether enough was written since the last snapshot. */
+export const isDue = (counts: OutputCounts, policy: SnapshotPolicy): boolean =>
+  counts.offset >= counts.notBefore &&
+  counts.offset - counts.snapshotOffset >= Math.max(policy.everyBytes, outputPerSnapshotByte * counts.snapshotBytes)
+
+/** Whether the time has come for a session that is due. */
+export const isTime = (counts: OutputCounts, quiet: boolean, policy: SnapshotPolicy): boolean =>
+  quiet || counts.offset - counts.snapshotOffset > policy.maxLagBytes
