@@ -29,7 +29,8 @@ const stored = Effect.fnUntraced(function* (path: string, id: SessionId) {
       }
     )
   )
-  return { head: events - 1, owner: log.owner, previousOwner: log.previousOwner }
+  const [summary] = (yield* log.sessions()).sessions
+  return { head: events - 1, owner: log.owner, previousOwner: log.previousOwner, summary }
 })
 
 describe("an owner that is killed", () => {
@@ -48,6 +49,7 @@ describe("an owner that is killed", () => {
               yield* owner.kill
               const found = yield* stored(path, opened as SessionId)
               assert.isAtLeast(found.head, acknowledged)
+              assert.deepInclude(found.summary, { seq: found.head, outputBytes: (found.head - 1) * size })
               assert.strictEqual(found.owner.generation, generation! + 1)
               assert.strictEqual(found.previousOwner?.pid, owner.pid)
               assert.isFalse(found.previousOwner?.released)
