@@ -9,7 +9,8 @@ import { type Figure, table } from "./harness.ts"
 
 /** Each gives its lines; it is loaded only when it is asked for. */
 const benchmarks: { readonly [name: string]: () => Promise<ReadonlyArray<Figure>> } = {
-  log: async () => (await import("./log.ts")).logBenchmarks()
+  log: async () => (await import("./log.ts")).logBenchmarks(),
+  terminal: async () => (await import("./terminal.ts")).terminalBenchmarks()
 }
 
 const options = process.argv.slice(2)

@@ -1,0 +1,307 @@
+/** The terminal's benchmarks: flood, echo, memory of idle sessions, a stalled follower. Bare node-pty is the baseline. */
+import { fork } from "node:child_process"
+import { once } from "node:events"
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { monitorEventLoopDelay } from "node:perf_hooks"
+import { ptyBackend } from "@holdfast/adapter-pty"
+import type { SessionId } from "@holdfast/core"
+import { createHoldfast, type PlainHoldfast } from "@holdfast/runtime"
+import { SqliteEventLog } from "@holdfast/store-sqlite"
+import { spawn } from "node-pty"
+import { atMost, compare, type Figure, inDirectory, interleave, median, quantile } from "./harness.ts"
+
+/** Rounds of each comparison. */
+const rounds = 3
+
+/** Bytes of the flood, and of the flood beside which a follower stalls. */
+const floodBytes = 200e6
+const stalledBytes = 1e9
+
+/** Keystrokes a round; they come 20 ms apart, as a fast typist's do. */
+const keystrokes = 200
+const typingMs = 20
+
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
+
+/** Coloured text, as a build prints it. Gives its length and the command that prints it `count` times. */
+const coloured = (directory: string, bytes: number) => {
+  const path = join(directory, "coloured.txt")
+  const line =
+    "\u001B[32mok\u001B[0m \u001B[1;34mpackages/core\u001B[0m compiled 1284 modules in \u001B[33m312 ms\u001B[0m, nothing to report\n"
+  const text = line.repeat(Math.ceil(10e6 / line.length))
+  writeFileSync(path, text)
+  const count = Math.ceil(bytes / text.length)
+  // The terminal makes CR LF of each LF.
+  const output = count * (text.length + text.length / line.length)
+  return { output, args: ["-c", `cat ${Array.from({ length: count }, () => path).join(" ")}`] }
+}
+
+const opened = (directory: string): Promise<PlainHoldfast> =>
+  createHoldfast({
+    store: SqliteEventLog.layer({ path: join(directory, `${performance.now()}.db`) }),
+    backends: [ptyBackend()]
+  })
+
+const start = async (holdfast: PlainHoldfast, command: string, args: ReadonlyArray<string>): Promise<SessionId> => {
+  const { sessionId } = await holdfast.create({ backend: "pty", spec: { profile: "command", command, args } })
+  return sessionId
+}
+
+/** Follows until the session has ended; gives the bytes of its output. */
+const drain = async (holdfast: PlainHoldfast, sessionId: SessionId): Promise<number> => {
+  let bytes = 0
+  for await (const page of holdfast.follow(sessionId, 0)) {
+    if (page.answer === "gap") throw new Error(page.detail)
+    if (page.answer === "caught-up") continue
+    for (const event of page.events) {
+      if (event.type === "terminal.output") bytes += event.bytes!.byteLength
+      if (event.type === "backend.closed") return bytes
+    }
+  }
+  return bytes
+}
+
+const barely = async (command: string, args: ReadonlyArray<string>): Promise<number> => {
+  let bytes = 0
+  const terminal = spawn(command, [...args], { encoding: null, cols: 80, rows: 24 })
+  terminal.onData((chunk) => (bytes += chunk.length))
+  await new Promise<void>((resolve) => terminal.onExit(() => resolve()))
+  return bytes
+}
+
+const expectBytes = (name: string, bytes: number, expected: number) => {
+  if (bytes !== expected) throw new Error(`${name}: ${bytes} bytes came, ${expected} were written`)
+}
+
+const flood = (directory: string): Promise<ReadonlyArray<Figure>> => {
+  const { args, output } = coloured(directory, floodBytes)
+  const lag: Array<number> = []
+  return interleave(rounds, {
+    ours: async () => {
+      const holdfast = await opened(directory)
+      const delay = monitorEventLoopDelay({ resolution: 1 })
+      delay.enable()
+      const started = performance.now()
+      expectBytes("flood", await drain(holdfast, await start(holdfast, "sh", args)), output)
+      const seconds = (performance.now() - started) / 1000
+      delay.disable()
+      lag.push(delay.percentile(99) / 1e6)
+      await holdfast.close()
+      return output / 1e6 / seconds
+    },
+    bare: async () => {
+      const started = performance.now()
+      await barely("sh", args)
+      return output / 1e6 / ((performance.now() - started) / 1000)
+    }
+  }).then(({ bare, ours }) => [
+    compare("200 MB of coloured text, logged, one follower", "MB/s", ours, bare, { atLeast: 0.7 }),
+    atMost("… event-loop lag, p99", "ms", median(lag), 10)
+  ])
+}
+
+/** Times of one byte to the terminal and back, with `cat` as the program. */
+const ourEcho = async (holdfast: PlainHoldfast): Promise<ReadonlyArray<number>> => {
+  const sessionId = await start(holdfast, "cat", [])
+  await holdfast.until(sessionId, ({ chart }) => chart.lifecycle === "open")
+  const times: Array<number> = []
+  let seen: () => void = () => {}
+  let isOver = false
+  const following = (async () => {
+    for await (const page of holdfast.follow(sessionId, 0)) {
+      if ("events" in page && page.events.some(({ type }) => type === "terminal.output")) seen()
+      if (isOver) return
+    }
+  })()
+  const bytes = new TextEncoder().encode("a")
+  for (let key = 0; key < keystrokes; key++) {
+    const echoed = new Promise<void>((resolve) => (seen = resolve))
+    const started = performance.now()
+    await holdfast.command(sessionId, { type: "terminal.write", data: { bytes } })
+    await echoed
+    times.push(performance.now() - started)
+    await pause(typingMs)
+  }
+  isOver = true
+  await holdfast.command(sessionId, { type: "session.close", data: { force: true } })
+  await following
+  return times
+}
+
+const bareEcho = async (): Promise<ReadonlyArray<number>> => {
+  const terminal = spawn("cat", [], { encoding: null })
+  const exited = new Promise<void>((resolve) => terminal.onExit(() => resolve()))
+  const times: Array<number> = []
+  let seen: () => void = () => {}
+  terminal.onData(() => seen())
+  for (let key = 0; key < keystrokes; key++) {
+    const echoed = new Promise<void>((resolve) => (seen = resolve))
+    const started = performance.now()
+    terminal.write("a")
+    await echoed
+    times.push(performance.now() - started)
+    await pause(typingMs)
+  }
+  terminal.kill("SIGKILL")
+  await exited
+  return times
+}
+
+const echo = async (directory: string): Promise<ReadonlyArray<Figure>> => {
+  const idle99: Array<number> = []
+  const busy99: Array<number> = []
+  const withFlood = async (
+    measure: () => Promise<ReadonlyArray<number>>,
+    begin: () => Promise<() => Promise<void>>
+  ) => {
+    const end = await begin()
+    const times = await measure()
+    await end()
+    return times
+  }
+  const values = await interleave(rounds, {
+    ours: async () => {
+      const holdfast = await opened(directory)
+      const times = await ourEcho(holdfast)
+      await holdfast.close()
+      idle99.push(quantile(times, 0.99))
+      return quantile(times, 0.5)
+    },
+    bare: async () => quantile(await bareEcho(), 0.5),
+    busy: async () => {
+      const holdfast = await opened(directory)
+      const times = await withFlood(
+        () => ourEcho(holdfast),
+        async () => {
+          const sessionId = await start(holdfast, "sh", ["-c", "while :; do cat /proc/cpuinfo; done"])
+          await holdfast.until(sessionId, ({ terminal }) => (terminal?.offset ?? 0) > 1e6)
+          return async () => {
+            await holdfast.command(sessionId, { type: "session.close", data: { force: true } })
+            await holdfast.until(sessionId, ({ chart }) => chart.lifecycle === "closed")
+          }
+        }
+      )
+      await holdfast.close()
+      busy99.push(quantile(times, 0.99))
+      return quantile(times, 0.5)
+    },
+    bareBusy: async () =>
+      quantile(
+        await withFlood(bareEcho, async () => {
+          const terminal = spawn("sh", ["-c", "while :; do cat /proc/cpuinfo; done"], { encoding: null })
+          terminal.onData(() => {})
+          await pause(100)
+          const exited = new Promise<void>((resolve) => terminal.onExit(() => resolve()))
+          return () => {
+            terminal.kill("SIGKILL")
+            return exited
+          }
+        }),
+        0.5
+      )
+  })
+  return [
+    compare("echo of a keystroke, idle, p50", "ms", values.ours, values.bare, { atMost: 3 }),
+    atMost("… p99", "ms", median(idle99), 5),
+    compare("… while another session floods, p50", "ms", values.busy, values.bareBusy, { atMost: 3 }),
+    atMost("… p99", "ms", median(busy99), 5)
+  ]
+}
+
+/** Sessions of the memory benchmark. */
+const idleSessions = 100
+
+/** In a process of its own: opens idle terminals and says what each has cost, in KB. */
+export const measureIdle = async (kind: "ours" | "bare"): Promise<number> => {
+  const settle = async () => {
+    for (let round = 0; round < 5; round++) {
+      globalThis.gc?.()
+      await pause(50)
+    }
+    return process.memoryUsage.rss() / 1e3
+  }
+  if (kind === "bare") {
+    const open = () => Array.from({ length: idleSessions }, () => spawn("cat", [], { encoding: null }))
+    const warm = open()
+    await pause(200)
+    for (const terminal of warm) terminal.kill("SIGKILL")
+    await pause(200)
+    const before = await settle()
+    const terminals = open()
+    for (const terminal of terminals) terminal.onData(() => {})
+    await pause(200)
+    const after = await settle()
+    for (const terminal of terminals) terminal.kill("SIGKILL")
+    return (after - before) / idleSessions
+  }
+  return inDirectory(async (directory) => {
+    const holdfast = await opened(directory)
+    const open = async () => {
+      const ids = await Promise.all(Array.from({ length: idleSessions }, () => start(holdfast, "cat", [])))
+      for (const id of ids) await holdfast.until(id, ({ processes }) => processes.length > 0)
+      return ids
+    }
+    for (const id of await open()) {
+      await holdfast.command(id, { type: "session.close", data: { force: true } })
+      await holdfast.until(id, ({ chart }) => chart.lifecycle === "closed")
+    }
+    const before = await settle()
+    await open()
+    const after = await settle()
+    await holdfast.close()
+    return (after - before) / idleSessions
+  })
+}
+
+const idle = async (): Promise<Figure> => {
+  const run = async (kind: "ours" | "bare") => {
+    const child = fork(join(import.meta.dirname, "idle.ts"), [kind], { execArgv: [...process.execArgv, "--expose-gc"] })
+    const [kb] = (await once(child, "message")) as [number]
+    await once(child, "exit")
+    return kb
+  }
+  const { bare, ours } = await interleave(rounds, { ours: () => run("ours"), bare: () => run("bare") })
+  const more = median(ours.map((value, round) => value - bare[round]!))
+  return {
+    ...atMost("host memory per idle session more than bare node-pty, of 100", "KB", more, 100),
+    baseline: median(bare)
+  }
+}
+
+const stalled = async (directory: string): Promise<ReadonlyArray<Figure>> => {
+  const { args, output } = coloured(directory, stalledBytes)
+  const grown: { [kind: string]: Array<number> } = { stalled: [], alone: [] }
+  const run = async (kind: "stalled" | "alone") => {
+    const holdfast = await opened(directory)
+    const sessionId = await start(holdfast, "sh", args)
+    const slow = holdfast.follow(sessionId, 0)[Symbol.asyncIterator]()
+    // It takes one page, and then nothing more.
+    if (kind === "stalled") await slow.next()
+    let most = 0
+    const watch = setInterval(() => (most = Math.max(most, process.memoryUsage.rss() / 1e6)), 20)
+    const started = performance.now()
+    await holdfast.until(sessionId, ({ chart }) => chart.lifecycle === "closed")
+    const seconds = (performance.now() - started) / 1000
+    clearInterval(watch)
+    expectBytes("stalled", (await holdfast.state(sessionId)).terminal!.offset, output)
+    grown[kind]!.push(most)
+    await slow.return?.()
+    await holdfast.close()
+    return output / 1e6 / seconds
+  }
+  const values = await interleave(1, { alone: () => run("alone"), stalled: () => run("stalled") })
+  return [
+    compare("1 GB with one stalled follower", "MB/s", values.stalled, values.alone, { atLeast: 0.95 }),
+    atMost("… resident memory more than without it", "MB", median(grown["stalled"]!) - median(grown["alone"]!), 20)
+  ]
+}
+
+/** All figures of terminals. */
+export const terminalBenchmarks = (): Promise<ReadonlyArray<Figure>> =>
+  inDirectory(async (directory) => [
+    ...(await flood(directory)),
+    ...(await echo(directory)),
+    await idle(),
+    ...(await stalled(directory))
+  ])
