@@ -1,0 +1,125 @@
+import { assert, describe, it } from "@effect/vitest"
+import { createdEvent, newEvent } from "@holdfast/testkit"
+import { Effect, Fiber, Stream } from "effect"
+import { type Followed, LogUnavailable } from "../src/EventLog.ts"
+import type { EventRecord } from "../src/EventRecord.ts"
+import { makeSessionId } from "../src/Ids.ts"
+import { makeMemory } from "../src/MemoryEventLog.ts"
+import { makeSessionFeed, type SessionFeedOptions } from "../src/SessionFeed.ts"
+
+/** A log whose feed is at hand, and which counts how often the store is read. */
+const makeWatched = Effect.fnUntraced(function* (options?: SessionFeedOptions) {
+  const log = makeMemory()
+  const id = makeSessionId()
+  yield* log.append(id, 0, [createdEvent()])
+  let reads = 0
+  const feed = makeSessionFeed((sessionId, after, bounds) => {
+    reads++
+    return log.read(sessionId, after, bounds)
+  }, options)
+  let head = 1
+  const append = Effect.fnUntraced(function* (size = 10) {
+    yield* log.append(id, head, [newEvent("some.thing", {}, { bytes: new Uint8Array(size) })])
+    const page = yield* log.read(id, head++)
+    if (page.answer === "exact") feed.publish(id, page.events)
+  })
+  const follower = Effect.fnUntraced(function* () {
+    const pull = yield* Stream.toPull(feed.follow(id, 0))
+    return Effect.map(pull, (items) => items as ReadonlyArray<Followed>)
+  })
+  return { log, id, feed, append, follower, reads: () => reads, head: () => head }
+})
+
+const records = (items: ReadonlyArray<Followed>): ReadonlyArray<EventRecord> =>
+  items.flatMap((item) => (item.answer === "exact" ? item.events : []))
+
+describe("the live tail", () => {
+  it.effect(
+    "hands all followers the very same records, so that each is encoded once, and reads no store for them",
+    () =>
+      Effect.gen(function* () {
+        const { append, follower, reads } = yield* makeWatched()
+        const followers = yield* Effect.all(Array.from({ length: 100 }, () => follower()))
+        for (const next of followers) yield* next
+        const joined = reads()
+        for (let round = 0; round < 5; round++) {
+          yield* append()
+          const seen = new Set<EventRecord>()
+          for (const next of followers) for (const record of records(yield* next)) seen.add(record)
+          assert.strictEqual(seen.size, 1)
+          const [record] = [...seen]
+          assert.strictEqual(encodeRecord(record!), encodeRecord(record!))
+        }
+        assert.strictEqual(reads(), joined)
+      })
+  )
+
+  it.effect("keeps no more than its bound for a follower that stalls, who then reads the store", () =>
+    Effect.gen(function* () {
+      const { append, follower, head, reads } = yield* makeWatched({ ringBytes: 5000 })
+      const [stalled, quick] = [yield* follower(), yield* follower()]
+      yield* stalled
+      yield* quick
+      const joined = reads()
+      for (let n = 0; n < 50; n++) {
+        yield* append(1000)
+        assert.strictEqual(records(yield* quick).length, 1)
+      }
+      assert.strictEqual(reads(), joined)
+      const late: Array<number> = []
+      while (late.at(-1) !== head()) for (const { seq } of records(yield* stalled)) late.push(seq)
+      assert.deepStrictEqual(
+        late,
+        Array.from({ length: 50 }, (_, n) => n + 2)
+      )
+      assert.isAbove(reads(), joined)
+    })
+  )
+
+  it.effect("empties the ring of the session that has been quiet for longest when all of them are too large", () =>
+    Effect.gen(function* () {
+      const log = makeMemory()
+      const ids = [makeSessionId(), makeSessionId()] as const
+      let reads = 0
+      const feed = makeSessionFeed(
+        (sessionId, after) => {
+          reads++
+          return log.read(sessionId, after)
+        },
+        { totalBytes: 3000 }
+      )
+      const stalled = []
+      for (const id of ids) {
+        yield* log.append(id, 0, [createdEvent()])
+        stalled.push(yield* Stream.toPull(feed.follow(id, 0)))
+        yield* stalled.at(-1)!
+      }
+      for (const id of ids) {
+        yield* log.append(id, 1, [newEvent("some.thing", {}, { bytes: new Uint8Array(2000) })])
+        const page = yield* log.read(id, 1)
+        feed.publish(id, page.answer === "exact" ? page.events : [])
+      }
+      const joined = reads
+      yield* stalled[1]!
+      assert.strictEqual(reads, joined)
+      assert.deepInclude((yield* stalled[0]!)[0], { answer: "exact", cursor: 2 })
+      assert.strictEqual(reads, joined + 1)
+    })
+  )
+
+  it.effect("ends every follower when the log fails, and knows who follows", () =>
+    Effect.gen(function* () {
+      const { feed, id } = yield* makeWatched()
+      assert.isFalse(feed.isFollowed(id))
+      const fiber = yield* Effect.forkScoped(Effect.flip(Stream.runDrain(feed.follow(id, 0))), {
+        startImmediately: true
+      })
+      assert.isTrue(feed.isFollowed(id))
+      assert.deepStrictEqual([...feed.followed()], [id])
+      const error = new LogUnavailable({ operation: "serve", reason: "closed", detail: "gone" })
+      feed.fail(error)
+      assert.strictEqual(yield* Fiber.join(fiber), error)
+      assert.isFalse(feed.isFollowed(id))
+    })
+  )
+})
