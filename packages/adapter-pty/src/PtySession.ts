@@ -78,8 +78,15 @@ export const openPtySession = Effect.fnUntraced(function* (
 
   const outbox = makeBackendOutbox({ onFull: () => pty.pause(), onDrain: () => pty.resume() })
   const understand = profile.understand?.()
-  const push = (events: ReadonlyArray<BackendEvent>) =>
-    outbox.push(understand === undefined ? events : events.flatMap(understand))
+  const push = (events: ReadonlyArray<BackendEvent>) => {
+    try {
+      outbox.push(understand === undefined ? events : events.flatMap(understand))
+    } catch (cause) {
+      // A profile is the host's code; what it throws must not reach the event loop.
+      const reason = `the profile ${profile.name} failed to understand its program`
+      outbox.fail(new BackendLost({ backend: "pty", reason, retryable: false, cause }))
+    }
+  }
   const pacer = makeOutputPacer(push)
 
   const start: Effect.Effect<Started, BackendLost> = Effect.gen(function* () {
@@ -144,7 +151,7 @@ export const openPtySession = Effect.fnUntraced(function* (
     const reason = closing ?? (signal === null ? `exited with code ${exitCode}` : `ended by ${signal}`)
     push([{ type: "backend.closed", data: { reason, exitCode, signal } }])
     outbox.end()
-  })
+  }).pipe(Effect.catchDefect((defect) => Effect.sync(() => outbox.fail(lost("its end was not handled", defect)))))
   yield* Effect.forkScoped(ending)
 
   const scope = yield* Effect.scope

@@ -180,6 +180,21 @@ describe("a launch profile", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("that throws loses its session and nothing else", () =>
+    Effect.gen(function* () {
+      const cause = new Error("a bug")
+      const broken: LaunchProfile = {
+        name: "broken",
+        launch: () => ({ command: "cat", args: [] }),
+        understand: () => () => {
+          throw cause
+        }
+      }
+      const error = yield* Effect.flip(run({ profile: "broken" }, ptyBackend({ profiles: [broken] })))
+      assert.deepInclude(error, { _tag: "BackendLost", retryable: false, cause })
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("says what is wrong with a request", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(backend.check({ profile: "counter" }))
