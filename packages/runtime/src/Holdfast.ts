@@ -27,6 +27,8 @@ import { Clock, Context, Effect, Layer, Metric, Option, type Scope } from "effec
 import { defaultMaxLive, type LiveSessions, makeLiveSessions } from "./LiveSessions.ts"
 import { sweep, type Swept } from "./Recovery.ts"
 import type { CommandError, SessionOwner } from "./SessionOwner.ts"
+import { makeSnapshotter } from "./screen/Snapshotter.ts"
+import type { SnapshotPolicy } from "./screen/SnapshotPolicy.ts"
 import { makeSessionReader, type SessionReader } from "./SessionReader.ts"
 import * as Telemetry from "./Telemetry.ts"
 
@@ -38,6 +40,10 @@ export interface HoldfastOptions {
   readonly policy?: Partial<SessionPolicy>
   /** Most sessions in use at once: 10,000. */
   readonly maxLive?: number
+  /** How often screens are stored, and how much terminal output is kept; overrides of its defaults. */
+  readonly snapshots?: Partial<SnapshotPolicy>
+  /** Where `ScreenWorker.js` is, for hosts whose bundler moves it: it is a file of its own, loaded in a worker thread. */
+  readonly screenWorkerUrl?: URL
 }
 
 /** A session to make. */
@@ -129,7 +135,24 @@ export const makeHoldfast = (
       backends: options.backends,
       policy,
       maxLive: options.maxLive ?? defaultMaxLive,
-      onStored: (records) => countStored(records.length)
+      onStored: (events, before, after) => {
+        Effect.runSync(Metric.update(Telemetry.eventsStored, events))
+        if (after.terminal === null) return
+        const bytes = after.terminal.offset - (before.terminal?.offset ?? 0)
+        if (bytes > 0) Effect.runSync(Metric.update(Telemetry.outputStored, bytes))
+        snapshotter.note(after.sessionId, after.terminal)
+      },
+      onDropped: (sessionId) => snapshotter.forget(sessionId)
+    })
+    const snapshotter = yield* makeSnapshotter({
+      log,
+      record: (sessionId, event) =>
+        live.get(sessionId).pipe(
+          Effect.flatMap((owner) => owner.tell([event])),
+          Effect.catch((error) => Effect.logWarning("a terminal's screen could not be stored", error))
+        ),
+      ...(options.snapshots === undefined ? {} : { policy: options.snapshots }),
+      ...(options.screenWorkerUrl === undefined ? {} : { workerUrl: options.screenWorkerUrl })
     })
     yield* Effect.addFinalizer(() => settleAll(live, policy, () => clock.currentTimeMillisUnsafe()))
     const swept = yield* sweep(log, live.get).pipe(Effect.catchTag("SessionNotFound", Effect.die))
@@ -297,10 +320,6 @@ const malformed = (
       detail: `expected ${problem.expected}`
     })
   )
-
-const countStored = (events: number): void => {
-  Effect.runSync(Metric.update(Telemetry.eventsStored, events))
-}
 
 const countOutcome = <A, E extends { readonly _tag: string }>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.onExit(effect, (exit) =>

@@ -4,7 +4,6 @@ import {
   BackendLost,
   emptyState,
   type EventLogService,
-  type EventRecord,
   LogUnavailable,
   noCapabilities,
   type SessionId,
@@ -30,7 +29,9 @@ export interface LiveSessionsParts {
   readonly backends: ReadonlyArray<Backend>
   readonly policy: SessionPolicy
   readonly maxLive: number
-  readonly onStored: (records: ReadonlyArray<EventRecord>, state: SessionState) => void
+  readonly onStored: (events: number, before: SessionState, after: SessionState) => void
+  /** Told when the owner of a session is let go. */
+  readonly onDropped: (sessionId: SessionId) => void
 }
 
 /** The owners. */
@@ -67,7 +68,10 @@ export const makeLiveSessions = (parts: LiveSessionsParts): Effect.Effect<LiveSe
 
     const drop = (sessionId: SessionId, entry: Entry): Effect.Effect<void> =>
       Effect.suspend(() => {
-        if (entries.get(sessionId) === entry) entries.delete(sessionId)
+        if (entries.get(sessionId) === entry) {
+          entries.delete(sessionId)
+          parts.onDropped(sessionId)
+        }
         return Effect.andThen(Metric.update(liveSessions, entries.size), Scope.close(entry.scope, Exit.void))
       })
 

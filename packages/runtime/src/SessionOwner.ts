@@ -12,7 +12,6 @@ import {
   effectsOf,
   type EventInvalid,
   type EventLogService,
-  type EventRecord,
   LogUnavailable,
   makeCommandId,
   note,
@@ -53,8 +52,8 @@ export interface OwnerParts {
   readonly policy: SessionPolicy
   /** The folded state, as the log has it. */
   readonly state: SessionState
-  /** Told after each append, in order; must not block. */
-  readonly onStored?: (records: ReadonlyArray<EventRecord>, state: SessionState) => void
+  /** Told after each append, in order; must not block. The payloads belong to the log by then. */
+  readonly onStored?: (events: number, before: SessionState, after: SessionState) => void
   /** Values that the first opening gets and the log does not. */
   readonly secrets?: unknown
 }
@@ -123,7 +122,7 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
           }
         }
         if (records.length === 0) return
-        parts.onStored?.(records, state)
+        parts.onStored?.(records.length, transaction.before, state)
         for (const watch of watchers) watch(state)
         for (const effect of effectsOf(transaction.before, records)) {
           if (effect.do === "compact") compact(effect.compaction)

@@ -101,7 +101,7 @@ const replay = Effect.fnUntraced(function* (
   let cursor = 0
   const missing: Array<{ readonly from: number; readonly to: number; readonly reason: GapReason }> = []
   const startFrom = Effect.fnUntraced(function* (snapshot: TerminalSnapshot) {
-    player.replace(yield* Effect.promise((signal) => showSnapshot(snapshot, signal)))
+    player.replace(yield* Effect.promise((signal) => showSnapshot(snapshot, { signal })))
     steps = new TerminalSteps({ seq: snapshot.through, offset: snapshot.offset })
     cursor = snapshot.through
   })

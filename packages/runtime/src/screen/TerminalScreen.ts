@@ -5,7 +5,7 @@
  * Memory: 0.6 MB empty, 2.5 MB with 1,000 lines of 80 columns above it, at most 36 MB (see {@link screenSize}). Nothing
  * keeps one for an idle session: it is made when somebody asks, and disposed.
  */
-import xterm from "@xterm/headless"
+import * as headless from "@xterm/headless"
 import { type CharsetNames, charsetNames } from "./CharsetNames.ts"
 import { limitCounts } from "./CountLimits.ts"
 import { joinLimit, joinLimitVersion } from "./JoinLimit.ts"
@@ -15,7 +15,7 @@ import { screenState } from "./ScreenState.ts"
 import { carriedTitle, snapshotText } from "./SnapshotText.ts"
 import { screenSize } from "./TerminalBounds.ts"
 import { incompleteUtf8 } from "./Utf8Boundary.ts"
-import { internalsOf, type XtermInternals } from "./XtermInternals.ts"
+import { internalsOf, type XtermBuffer, type XtermInternals } from "./XtermInternals.ts"
 
 /** How the terminal is set up by its program, beyond what it shows. */
 export interface ScreenModes {
@@ -34,6 +34,9 @@ export interface ScreenModes {
   /** The program is in the middle of a drawing that it wants shown at once. */
   readonly synchronizedOutput: boolean
 }
+
+/** Node sees the package's CommonJS file, whose only export is the default; bundlers see its module, which has none. */
+const { Terminal } = ("default" in headless ? headless.default : headless) as typeof headless
 
 /** Bytes that xterm is given at once: with fewer its overhead shows, with more a slice takes longer than a frame allows. */
 const maxSliceBytes = 64 * 1024
@@ -57,9 +60,22 @@ const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
   return all
 }
 
+const wholeLines = (buffer: XtermBuffer, from: number, to: number): Array<string> => {
+  const lines: Array<string> = []
+  for (let index = from; index < to; index++) {
+    const line = buffer.lines.get(index)
+    // A wrapped line is full to the edge.
+    const wraps = buffer.lines.get(index + 1)?.isWrapped === true && index + 1 < to
+    const text = line?.translateToString(!wraps) ?? ""
+    if (line?.isWrapped === true && lines.length > 0) lines.push(lines.pop()! + text)
+    else lines.push(text)
+  }
+  return lines.map((text) => text.trimEnd())
+}
+
 /** Makes, feeds and reads one screen. */
 export class TerminalScreen {
-  readonly #terminal: xterm.Terminal
+  readonly #terminal: headless.Terminal
   readonly #inside: XtermInternals
   readonly #collector: StringCollector
   readonly #charsetOf: CharsetNames
@@ -74,7 +90,7 @@ export class TerminalScreen {
   constructor(cols: number, rows: number, scrollback?: number) {
     this.#size = { cols, rows }
     this.#scrollback = scrollback
-    this.#terminal = new xterm.Terminal({
+    this.#terminal = new Terminal({
       ...screenSize(cols, rows, scrollback),
       allowProposedApi: true,
       disableStdin: true,
@@ -210,6 +226,30 @@ export class TerminalScreen {
       lines.push(active.lines.get(index)?.translateToString(true).trimEnd() ?? "")
     }
     return lines
+  }
+
+  /** The lines that scrolled off the normal screen, whole where they were wrapped; they are kept no longer. */
+  takeAbove(): Array<string> {
+    const { normal } = this.#inside.buffers
+    let count = normal.ybase
+    // One that goes on in the screen stays with its other half.
+    while (count > 0 && normal.lines.get(count)?.isWrapped === true) count--
+    if (count === 0) return []
+    const lines = wholeLines(normal, 0, count)
+    normal.lines.trimStart(count)
+    normal.ybase -= count
+    normal.ydisp = normal.ybase
+    normal.savedY = Math.max(0, normal.savedY - count)
+    return lines
+  }
+
+  /** All text that there is, whole lines: of the normal screen and above it, then of the alternate one if it is shown. */
+  allLines(): Array<string> {
+    const { active, alt, normal } = this.#inside.buffers
+    const lines = wholeLines(normal, 0, normal.ybase + this.#inside.rows)
+    if (active !== alt) return lines
+    while (lines.at(-1) === "") lines.pop()
+    return [...lines, ...this.lines()]
   }
 
   modes(): ScreenModes {

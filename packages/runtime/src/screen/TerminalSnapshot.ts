@@ -65,8 +65,11 @@ export const nearestSnapshot = Effect.fnUntraced(function* (log: EventLogService
 })
 
 /** A screen that shows a snapshot. */
-export const showSnapshot = async (snapshot: TerminalSnapshot, signal?: AbortSignal): Promise<TerminalScreen> => {
-  const screen = new TerminalScreen(snapshot.cols, snapshot.rows)
-  await screen.write([snapshot.bytes], signal)
+export const showSnapshot = async (
+  snapshot: TerminalSnapshot,
+  options: { readonly scrollback?: number; readonly signal?: AbortSignal } = {}
+): Promise<TerminalScreen> => {
+  const screen = new TerminalScreen(snapshot.cols, snapshot.rows, options.scrollback)
+  await screen.write([snapshot.bytes], options.signal)
   return screen
 }

@@ -37,14 +37,20 @@ export type XtermCharset = object | undefined
 
 /** The normal or the alternate screen. `y` counts from the top of the screen, `savedY` from the first line kept. */
 export interface XtermBuffer {
-  readonly lines: { readonly length: number; maxLength: number; get(index: number): XtermLine | undefined }
+  readonly lines: {
+    readonly length: number
+    maxLength: number
+    get(index: number): XtermLine | undefined
+    trimStart(count: number): void
+  }
   readonly x: number
   readonly y: number
-  readonly ybase: number
+  ybase: number
+  ydisp: number
   readonly scrollTop: number
   readonly scrollBottom: number
   readonly savedX: number
-  readonly savedY: number
+  savedY: number
   readonly savedCurAttrData: XtermPen
   readonly savedCharset: XtermCharset
   readonly tabs: { readonly [column: number]: boolean | undefined }
@@ -125,7 +131,9 @@ export interface XtermInternals {
 /** The fields that {@link internalsOf} looks for, as paths with the type that each must have. */
 const shape: ReadonlyArray<readonly [path: string, type: string]> = [
   ["buffers.normal.lines.maxLength", "number"],
+  ["buffers.normal.lines.trimStart", "function"],
   ["buffers.normal.ybase", "number"],
+  ["buffers.normal.ydisp", "number"],
   ["buffers.normal.scrollTop", "number"],
   ["buffers.normal.scrollBottom", "number"],
   ["buffers.normal.savedX", "number"],
