@@ -1,10 +1,11 @@
 /** Who owns the log, whether it can be reached, and what a dead one left running. */
 import type { LogUnavailable, SessionNotFound } from "@holdfast/core"
-import { isAlive } from "@holdfast/process"
+import { isAlive, processMarker, tree } from "@holdfast/process"
 import { makeSessionReader } from "@holdfast/runtime"
 import * as Effect from "effect/Effect"
 import { endedLifecycles } from "../owner/AttachedStream.ts"
 import { connectOwner } from "../owner/OwnerClient.ts"
+import { count } from "../output/Text.ts"
 import type { Reader } from "../store/Reader.ts"
 import { ownerPlace } from "../store/StorePath.ts"
 import type { Finding } from "./Machine.ts"
@@ -54,9 +55,9 @@ export const examineOrphans = (log: Reader): Effect.Effect<Finding, LogUnavailab
       for (const { lifecycle, sessionId } of page.sessions) {
         if (endedLifecycles.has(lifecycle)) continue
         sessions++
-        for (const one of (yield* reader.state(sessionId)).processes) {
-          if (yield* Effect.orElseSucceed(isAlive(one), () => false)) pids.push(one.pid)
-        }
+        const { generation, processes } = yield* reader.state(sessionId)
+        const left = tree({ root: processes.at(-1), marker: processMarker(sessionId, generation) })
+        for (const { pid } of yield* Effect.orElseSucceed(left, () => [])) pids.push(pid)
       }
       cursor = page.next
     } while (cursor !== undefined)
@@ -64,7 +65,7 @@ export const examineOrphans = (log: Reader): Effect.Effect<Finding, LogUnavailab
     return {
       check: "orphans",
       status: "warning",
-      detail: `${sessions} sessions have lost their owner${pids.length === 0 ? "" : `; processes ${pids.join(", ")} of theirs still run`}`,
+      detail: `${count(sessions, "session")} lost ${sessions === 1 ? "its" : "their"} owner${pids.length === 0 ? "" : `; processes ${pids.join(", ")} still run`}`,
       fix: "The next owner ends them: holdfast vacuum starts one, as does run."
     } as const
   })

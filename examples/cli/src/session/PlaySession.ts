@@ -1,5 +1,6 @@
 /** Plays a session's output with the pauses that it had. */
-import type { EventRecord, SessionId } from "@holdfast/core"
+import type { SessionId } from "@holdfast/core"
+import { makeSessionReader } from "@holdfast/runtime"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -21,6 +22,11 @@ export interface PlayOptions {
 /** What stops a replay: Ctrl-C and q. */
 const stops = (chunk: Uint8Array): boolean => chunk.includes(3) || chunk.includes(0x71)
 
+const empty = new Uint8Array(0)
+
+/** An empty screen in the middle of a replay. */
+const clear = Buffer.from("\u001b[!p\u001b[0m\u001b[H\u001b[2J")
+
 const play = (log: Reader, sessionId: SessionId, { from, idleLimitMs, speed }: PlayOptions) =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -30,24 +36,31 @@ const play = (log: Reader, sessionId: SessionId, { from, idleLimitMs, speed }: P
       let due = 0
       let before: number | undefined
 
-      const show = Effect.fnUntraced(function* ({ at, bytes, seq }: EventRecord) {
-        if (before !== undefined && seq > from) due += Math.min(at - before, idleLimitMs) / speed
+      const show = Effect.fnUntraced(function* (at: number, bytes: Uint8Array) {
+        if (before !== undefined) due += Math.min(at - before, idleLimitMs) / speed
         before = at
         const wait = began + due - (yield* Clock.currentTimeMillis)
         if (wait >= 1) yield* Effect.sleep(wait)
-        yield* put(bytes!)
+        yield* put(bytes)
       })
 
-      for (let cursor = 0, head = 1; cursor < head;) {
+      if (from > 0) {
+        const { ansi, pending } = yield* makeSessionReader(log).screen(sessionId, from)
+        yield* put(Buffer.concat([Buffer.from(ansi), pending]))
+      }
+      for (let cursor = from, head = from + 1; cursor < head;) {
         const page = yield* log.read(sessionId, cursor)
+        const after = cursor
         ;({ cursor, head } = page)
         if (page.answer === "gap") {
           yield* note(pageNotice(page)!)
           continue
         }
         // Output that is gone is shown by the screen that stands for it.
-        if (page.answer === "snapshot") for (const snapshot of page.covering) yield* show(snapshot)
-        for (const record of page.events) if (record.type === "terminal.output") yield* show(record)
+        const standing =
+          page.answer === "snapshot" ? page.covering.filter((one) => Number(one.data["through"]) > after) : []
+        for (const { at, bytes = empty } of standing) yield* show(at, Buffer.concat([clear, bytes]))
+        for (const { at, bytes = empty, type } of page.events) if (type === "terminal.output") yield* show(at, bytes)
       }
     })
   )
