@@ -1,4 +1,12 @@
-import { creation, eventBodies, makeSimulatedSession, numberedId, playStep, sessionLogs } from "@holdfast/testkit"
+import {
+  creation,
+  eventBodies,
+  eventsOfType,
+  makeSimulatedSession,
+  numberedId,
+  playStep,
+  sessionLogs
+} from "@holdfast/testkit"
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import type { CommandBody } from "../src/Command.ts"
@@ -428,7 +436,23 @@ const compact = (records: ReadonlyArray<EventRecord>): ReadonlyArray<EventRecord
 
 describe("Folding a timeline", () => {
   const anyLog = fc.array(eventBodies(), { maxLength: 60, size: "max" }).map(recordsOf)
-  const logs = fc.oneof(anyLog, sessionLogs({ maxSteps: 40 }))
+  /** Streaming tool calls and little else: what compaction is about. */
+  const streams = fc
+    .array(
+      fc
+        .oneof(
+          eventsOfType("item.started"),
+          { weight: 3, arbitrary: eventsOfType("item.delta") },
+          eventsOfType("item.completed"),
+          eventsOfType("file.changed")
+        )
+        .map(
+          (body) => ("kind" in body.data ? { ...body, data: { ...body.data, kind: "tool_call" } } : body) as EventBody
+        ),
+      { maxLength: 40, size: "max" }
+    )
+    .map(recordsOf)
+  const logs = fc.oneof(anyLog, streams, sessionLogs({ maxSteps: 40 }))
   const bounds = fc.record({ maxEntries: fc.integer({ min: 1, max: 70 }), maxText: fc.integer({ min: 1, max: 12 }) })
   const check = (property: fc.IProperty<never> | unknown, numRuns = 300): void =>
     fc.assert(property as fc.IProperty<unknown>, { numRuns })
