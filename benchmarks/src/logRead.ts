@@ -1,9 +1,12 @@
 /** Following a long session from its start, and what a session weighs once it is compacted. */
+import { execFile } from "node:child_process"
 import { DatabaseSync } from "node:sqlite"
+import { fileURLToPath } from "node:url"
+import { promisify } from "node:util"
 import { encodeRecord, makeSessionId, type NewEvent, readEvent } from "@holdfast/core"
 import { SqliteEventLog } from "@holdfast/store-sqlite"
 import { Effect, Stream } from "effect"
-import { atMost, compare, type Figure, inDirectory, interleave, median, residentMb } from "./harness.ts"
+import { atMost, compare, type Figure, inDirectory, interleave, median } from "./harness.ts"
 import { created, insertRaw, rawTable, textEvent, withLog } from "./logAppend.ts"
 
 const rounds = 7
@@ -34,9 +37,6 @@ const followAll = (): Promise<ReadonlyArray<Figure>> =>
     raw.db.close()
 
     const firsts: Array<number> = []
-    // From before the first round, so that what it left behind counts as well.
-    const before = residentMb()
-    let peak = before
     const rates = await interleave(rounds, {
       ours: () =>
         Effect.runPromise(
@@ -53,7 +53,6 @@ const followAll = (): Promise<ReadonlyArray<Figure>> =>
                     if (!("events" in page)) return
                     if (first === 0) first = performance.now() - started
                     for (const event of page.events) if (readEvent(event).kind === "known") known++
-                    if (known % 16 === 0) peak = Math.max(peak, process.memoryUsage.rss() / 1e6)
                   })
                 )
               )
@@ -84,10 +83,18 @@ const followAll = (): Promise<ReadonlyArray<Figure>> =>
         rates.baseline,
         goal
       ),
-      atMost("… resident memory on top", "MB", peak - before, 100),
+      atMost("… resident memory on top, in a process of its own", "MB", await growth(path, id), 100),
       atMost("… first batch", "ms", median(firsts), 5)
     ]
   })
+
+/** MB by which a fresh process grows that follows a session to its head. */
+const growth = async (path: string, id: string): Promise<number> => {
+  const file = fileURLToPath(new URL("./logFollower.ts", import.meta.url))
+  const options = ["--expose-gc", "--conditions=@holdfast/source", file, path, id]
+  const { stdout } = await promisify(execFile)(process.execPath, options)
+  return Number(stdout)
+}
 
 /** Pieces that an item streams in, from a short answer to a long one: an agent's day. */
 const lengths = [3, 12, 40, 90, 150, 300, 700, 1500]

@@ -5,7 +5,7 @@
 import { Clock, Effect, Stream } from "effect"
 import type { LogUnavailable, SessionListItem, SessionNotFound, SessionPage, SessionQuery } from "./EventLog.ts"
 import type { SessionId } from "./Ids.ts"
-import type { SessionSummary } from "./SessionSummary.ts"
+import { emptySummary, type SessionSummary } from "./SessionSummary.ts"
 
 /**
  * Changed sessions that a follower of the list keeps while it is busy: 1,024, about 50 KB. Past it they are forgotten,
@@ -19,15 +19,14 @@ const itemSessions = 100
 /** Milliseconds between two tellings of mere activity (times, output bytes): a flooding terminal is not news. */
 export const activityMs = 1000
 
-/** What only tells that there was activity. */
-const activity: ReadonlySet<string> = new Set(["seq", "updatedAt", "outputBytes"])
+/** Everything in a summary but what only tells that there was activity. */
+const shownFields = Object.keys(emptySummary("" as SessionId)).filter(
+  (field) => field !== "seq" && field !== "updatedAt" && field !== "outputBytes"
+) as ReadonlyArray<keyof SessionSummary>
 
 /** Whether a list shows a difference: anything but the counters of mere activity. */
 export const showsChange = (before: SessionSummary, after: SessionSummary): boolean => {
-  for (const key in after) {
-    const field = key as keyof SessionSummary
-    if (after[field] !== before[field] && !activity.has(field)) return true
-  }
+  for (const field of shownFields) if (after[field] !== before[field]) return true
   return false
 }
 

@@ -11,8 +11,7 @@ import {
   type SessionFeed,
   type SessionId,
   type SessionListFeed,
-  type SessionSummary,
-  showsChange
+  type SessionSummary
 } from "@holdfast/core"
 import { type Draft, type LiveSession, type LiveSessions, recordsOf, sessionRow } from "./LiveSessions.ts"
 import { addEvent } from "./Rows.ts"
@@ -158,7 +157,8 @@ export const makeGroupCommit = (parts: GroupCommitParts) => {
       else if (joinAppend(one, batch, drafts)) size += one.size
     }
     for (const draft of drafts.values()) {
-      draft.saves = draft.added.length > 0 && live.shouldSave(draft, at)
+      if (draft.added.length === 0) continue
+      live.finish(draft, at)
       if (draft.saves) batch.sessions.push(sessionRow(draft.live.id, draft.summary, ++changed))
     }
     const settle = (error: LogUnavailable | undefined) => settleAll(taken, drafts, at, error)
@@ -264,14 +264,8 @@ export const makeGroupCommit = (parts: GroupCommitParts) => {
     at: number,
     error: LogUnavailable | undefined
   ) => {
-    const shown = new Map<SessionId, boolean>()
-    if (error === undefined) {
-      for (const [sessionId, draft] of drafts) {
-        if (draft.added.length === 0) continue
-        shown.set(sessionId, draft.isNew || showsChange(draft.live.summary, draft.summary))
-        live.commit(draft, at)
-      }
-    }
+    const committed = error === undefined ? [...drafts.values()].filter((draft) => draft.added.length > 0) : []
+    for (const draft of committed) live.commit(draft, at)
     // First those who wrote, then those who read: a reader cannot make a writer wait.
     for (const one of taken) {
       if (one.kind === "addition") one.done(error)
@@ -280,11 +274,11 @@ export const makeGroupCommit = (parts: GroupCommitParts) => {
         one.done(error ?? refusal ?? { firstSeq: expectedSeq + 1, lastSeq: expectedSeq + events.length })
       }
     }
-    for (const [sessionId, isShown] of shown) {
-      const draft = drafts.get(sessionId)!
+    for (const draft of committed) {
+      const { sessionId } = draft.live
       if (draft.followed) feed.publish(sessionId, recordsOf(draft))
       else if (feed.isFollowed(sessionId)) feed.advance(sessionId, draft.head)
-      list.changed(sessionId, isShown)
+      list.changed(sessionId, draft.shown)
     }
     schedule()
   }

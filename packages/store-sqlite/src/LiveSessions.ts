@@ -45,6 +45,8 @@ export interface Draft {
   head: number
   summary: SessionSummary
   readonly added: Array<CheckedEvent>
+  /** Whether a list shows the difference; it is stored at once then. */
+  shown: boolean
   saves: boolean
 }
 
@@ -97,10 +99,14 @@ export const makeLiveSessions = (reader: SqliteReader, firstId: number) => {
   /** Looks a session up for a commit; makes a new one where there is none. */
   const draft = (sessionId: SessionId, followed: boolean): Draft => {
     const known = sessions.get(sessionId) ?? load(sessionId)
-    const empty = emptySummary(sessionId)
-    const live = known ?? { id: nextId++, sessionId, head: 0, summary: empty, saved: empty, savedAt: 0 }
+    const live = known ?? make(sessionId)
     const { head, summary } = live
-    return { live, isNew: known === undefined, followed, head, summary, added: [], saves: false }
+    return { live, isNew: known === undefined, followed, head, summary, added: [], shown: false, saves: false }
+  }
+
+  const make = (sessionId: SessionId): LiveSession => {
+    const summary = emptySummary(sessionId)
+    return { id: nextId++, sessionId, head: 0, summary, saved: summary, savedAt: 0 }
   }
 
   /** Puts an append into a draft. */
@@ -113,9 +119,12 @@ export const makeLiveSessions = (reader: SqliteReader, firstId: number) => {
     }
   }
 
-  /** Whether the commit of a draft stores its summary as well. */
-  const shouldSave = ({ isNew, live, summary }: Draft, now: number): boolean =>
-    isNew || showsChange(live.saved, summary) || now - live.savedAt >= summaryLagMs || now < live.savedAt
+  /** Decides whether the commit of a draft stores its summary as well. */
+  const finish = (draft: Draft, now: number) => {
+    const { isNew, live, summary } = draft
+    draft.shown = isNew || showsChange(live.summary, summary)
+    draft.saves = draft.shown || now - live.savedAt >= summaryLagMs || now < live.savedAt
+  }
 
   /** Takes over what was committed. */
   const commit = ({ head, live, saves, summary }: Draft, now: number) => {
@@ -149,7 +158,7 @@ export const makeLiveSessions = (reader: SqliteReader, firstId: number) => {
     behind,
     draft,
     add,
-    shouldSave,
+    finish,
     commit,
     noteSaved,
     forget
