@@ -3,6 +3,9 @@
  * Effect, `Holdfast.layer` for those that do.
  */
 export * from "./createHoldfast.ts"
+export { asciicastOf, type AsciicastOptions } from "./export/Asciicast.ts"
+export { jsonlOf } from "./export/Jsonl.ts"
+export { transcriptOf } from "./export/Transcript.ts"
 export * from "./Holdfast.ts"
 export { abortable, type Promised } from "./plain.ts"
 export { type Swept } from "./Recovery.ts"

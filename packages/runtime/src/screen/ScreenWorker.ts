@@ -64,8 +64,11 @@ const perform = async (job: ScreenJob): Promise<ScreenAnswer> => {
     case "play":
       await playerOf(job.key).play(job.steps)
       return { ok: true }
-    case "snapshot":
-      return { ok: true, snapshot: await take(playerOf(job.key).screen) }
+    case "snapshot": {
+      const player = playerOf(job.key)
+      await player.settle()
+      return { ok: true, snapshot: await take(player.screen) }
+    }
     case "forget":
       players.get(job.key)?.dispose()
       players.delete(job.key)

@@ -17,8 +17,8 @@ import { nearestSnapshot, readSnapshot, showSnapshot, type TerminalSnapshot } fr
 import { TerminalSteps } from "./TerminalSteps.ts"
 
 /**
- * What is read at once: 1 MiB, which takes a few milliseconds to read and at most 40 to show. Two such pages are all
- * that a replay holds, however long the session.
+ * What is read at once: 1 MiB, which takes a few milliseconds to read and at most 40 to show. A replay holds six such
+ * pages at most, however long the session.
  */
 export const replayPage = { limit: 10_000, maxBytes: 1024 * 1024 } as const
 
@@ -126,6 +126,7 @@ const replay = Effect.fnUntraced(function* (
     }
     cursor = page.cursor
   }
+  yield* Effect.promise((signal) => player.settle(signal))
   return { offset: steps.place.offset, missing }
 })
 

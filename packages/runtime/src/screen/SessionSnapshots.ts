@@ -1,6 +1,6 @@
 /** Makes a session's next snapshot from its log, on a thread that holds the screens of the last few sessions. */
 import type { EventBody, EventLogService, SessionId } from "@holdfast/core"
-import { Effect, Schema } from "effect"
+import { Clock, Effect, Schema } from "effect"
 import { playJob, type ScreenThread } from "./ScreenThread.ts"
 import type { ScreenAnswer, ScreenJob } from "./ScreenWorker.ts"
 import { retentionTarget, type SnapshotMark } from "./TerminalRetention.ts"
@@ -22,6 +22,8 @@ export class SnapshotFailed extends Schema.TaggedError<SnapshotFailed>("@holdfas
 export interface MadeSnapshot {
   readonly event: EventBody<"terminal.snapshot">
   readonly offset: number
+  /** How fast the output since the last one was shown; 0 where it was too little to tell. */
+  readonly bytesPerMs: number
   /** What a screen restored from it has otherwise; see {@link ./SnapshotText.ts}. */
   readonly differences: ReadonlyArray<string>
 }
@@ -29,8 +31,11 @@ export interface MadeSnapshot {
 /** Screens that the thread keeps, by recency: 10 MB with the usual size, and few sessions write at once. */
 const maxHeld = 4
 
-/** What is read at once. Two such pages are on their way to the thread at most: 1 MiB, however large the lag. */
+/** What is read at once. Two such pages are on their way to the thread, which gathers 4 MiB, however large the lag. */
 const page = { limit: 10_000, maxBytes: 512 * 1024 } as const
+
+/** Less output says nothing about how fast it is shown. */
+const measuredBytes = 8 * 1024 * 1024
 
 /** A session whose screen the thread holds. */
 interface Held {
@@ -123,6 +128,8 @@ export class SessionSnapshots {
     const head = yield* this.#log.head(sessionId)
     let held = yield* this.#hold(sessionId, head)
     const began = held.through
+    const from = held.steps.place.offset
+    const started = yield* Clock.currentTimeMillis
     let playing: Promise<ScreenAnswer> = Promise.resolve({ ok: true })
     while (held.cursor < head) {
       const read = yield* this.#log.read(sessionId, held.cursor, page)
@@ -156,7 +163,9 @@ export class SessionSnapshots {
     if (snapshot === undefined) return yield* new SnapshotFailed({ sessionId, detail: "the thread made none" })
     const { offset } = held.steps.place
     const event = snapshotEvent(held.through, offset, snapshot, snapshot.bytes)
-    return { event, offset, differences: snapshot.differences } satisfies MadeSnapshot as MadeSnapshot
+    const took = (yield* Clock.currentTimeMillis) - started
+    const bytesPerMs = offset - from < measuredBytes ? 0 : (offset - from) / Math.max(took, 1)
+    return { event, offset, bytesPerMs, differences: snapshot.differences } satisfies MadeSnapshot as MadeSnapshot
   })
 
   /** Removes old output of a session, now that there is a new snapshot. */

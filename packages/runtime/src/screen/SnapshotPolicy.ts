@@ -8,8 +8,8 @@ export interface SnapshotPolicy {
   /** Output has to rest for this long first: 150 ms, so that a flood has the processor for itself. */
   readonly quietMs: number
   /**
-   * Past this much output without a snapshot it does not wait any more: 32 MiB, about a second of a flood, and a second
-   * to join one that draws.
+   * Past this much output without a snapshot it does not wait any more: 32 MiB, which takes a second to show where a
+   * program draws. Where showing goes faster it waits for a second's worth: a flood of text is left alone for longer.
    */
   readonly maxLagBytes: number
   /** Output that is kept when older output gives way to snapshots; `Infinity` keeps all. */
@@ -40,6 +40,8 @@ export interface OutputCounts {
   readonly snapshotBytes: number
   /** Not before there is this much output: set where an attempt failed. */
   readonly notBefore: number
+  /** How fast its output was shown the last time, in bytes a millisecond; 0 where it is not known. */
+  readonly bytesPerMs: number
 }
 
 /** Whether enough was written since the last snapshot. */
@@ -47,6 +49,12 @@ export const isDue = (counts: OutputCounts, policy: SnapshotPolicy): boolean =>
   counts.offset >= counts.notBefore &&
   counts.offset - counts.snapshotOffset >= Math.max(policy.everyBytes, outputPerSnapshotByte * counts.snapshotBytes)
 
+/** What joining during a flood may take: a second; and the most that waits even so, 256 MiB. */
+const maxLagMs = 1000
+const mostLagBytes = 256 * 1024 * 1024
+
 /** Whether the time has come for a session that is due. */
 export const isTime = (counts: OutputCounts, quiet: boolean, policy: SnapshotPolicy): boolean =>
-  quiet || counts.offset - counts.snapshotOffset > policy.maxLagBytes
+  quiet ||
+  counts.offset - counts.snapshotOffset >
+    Math.max(policy.maxLagBytes, Math.min(counts.bytesPerMs * maxLagMs, mostLagBytes))

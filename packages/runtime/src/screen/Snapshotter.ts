@@ -30,7 +30,7 @@ export interface SnapshotterParts {
 export interface Snapshotter {
   /** Tells how far a session's terminal is; for after each append. Costs two comparisons and never waits. */
   readonly note: (sessionId: SessionId, terminal: Pick<TerminalState, "offset" | "snapshot">) => void
-  /** Tells that a session is not live any more. */
+  /** Tells that a session is not live any more. A snapshot that is due is still made. */
   readonly forget: (sessionId: SessionId) => void
 }
 
@@ -49,7 +49,10 @@ interface Counts extends OutputCounts {
   snapshotOffset: number
   snapshotBytes: number
   notBefore: number
+  bytesPerMs: number
   retries: number
+  /** Not live any more: to be forgotten after its last snapshot. */
+  leaving: boolean
 }
 
 /** Starts a snapshotter; it ends with the scope. */
@@ -70,6 +73,11 @@ export const makeSnapshotter = (parts: SnapshotterParts): Effect.Effect<Snapshot
     // "Look again": more of it says nothing new.
     const wakeups = yield* Queue.sliding<void>(1)
 
+    const drop = (sessionId: SessionId): void => {
+      sessions.delete(sessionId)
+      snapshots.forget(sessionId)
+    }
+
     const snapshot = Effect.fnUntraced(function* (sessionId: SessionId, counts: Counts) {
       const made = yield* snapshots.make(sessionId)
       if (made === undefined) return
@@ -79,6 +87,7 @@ export const makeSnapshotter = (parts: SnapshotterParts): Effect.Effect<Snapshot
         return
       }
       counts.retries = 0
+      counts.bytesPerMs = made.bytesPerMs
       counts.snapshotOffset = made.offset
       counts.snapshotBytes = made.event.bytes?.length ?? 0
       yield* parts.record(sessionId, made.event)
@@ -107,6 +116,7 @@ export const makeSnapshotter = (parts: SnapshotterParts): Effect.Effect<Snapshot
             due.delete(sessionId)
             yield* attempt(sessionId, counts)
           }
+          if (counts?.leaving === true && !due.has(sessionId)) drop(sessionId)
         }
       }
     })
@@ -128,19 +138,28 @@ export const makeSnapshotter = (parts: SnapshotterParts): Effect.Effect<Snapshot
       note: (sessionId, { offset, snapshot }) => {
         let counts = sessions.get(sessionId)
         if (counts === undefined) {
-          counts = { offset, snapshotOffset: 0, snapshotBytes: 0, notBefore: 0, retries: 0 }
+          counts = {
+            offset,
+            snapshotOffset: 0,
+            snapshotBytes: 0,
+            notBefore: 0,
+            bytesPerMs: 0,
+            retries: 0,
+            leaving: false
+          }
           sessions.set(sessionId, counts)
         }
         counts.offset = offset
+        counts.leaving = false
         if (snapshot !== null && snapshot.offset > counts.snapshotOffset) counts.snapshotOffset = snapshot.offset
         if (!isDue(counts, policy) || due.has(sessionId)) return
         due.add(sessionId)
         Queue.offerUnsafe(wakeups, undefined)
       },
       forget: (sessionId) => {
-        sessions.delete(sessionId)
-        due.delete(sessionId)
-        snapshots.forget(sessionId)
+        const counts = sessions.get(sessionId)
+        if (counts !== undefined && due.has(sessionId)) counts.leaving = true
+        else drop(sessionId)
       }
     }
   })

@@ -5,7 +5,7 @@ import { retentionTarget, type SnapshotMark } from "../../src/screen/TerminalRet
 
 const mib = 1024 * 1024
 
-const counts = { offset: 0, snapshotOffset: 0, snapshotBytes: 0, notBefore: 0 }
+const counts = { offset: 0, snapshotOffset: 0, snapshotBytes: 0, notBefore: 0, bytesPerMs: 0 }
 
 describe("when a screen is stored", () => {
   it("is due after a mebibyte of output, and later where a snapshot is large", () => {
@@ -20,6 +20,10 @@ describe("when a screen is stored", () => {
     assert.isFalse(isTime({ ...counts, offset: 2 * mib }, false, defaultSnapshotPolicy))
     assert.isTrue(isTime({ ...counts, offset: 2 * mib }, true, defaultSnapshotPolicy))
     assert.isTrue(isTime({ ...counts, offset: 33 * mib }, false, defaultSnapshotPolicy))
+    // 200 MB a second: a second's worth may wait.
+    assert.isFalse(isTime({ ...counts, offset: 150 * mib, bytesPerMs: 200_000 }, false, defaultSnapshotPolicy))
+    assert.isTrue(isTime({ ...counts, offset: 200 * mib, bytesPerMs: 200_000 }, false, defaultSnapshotPolicy))
+    assert.isTrue(isTime({ ...counts, offset: 300 * mib, bytesPerMs: 1e9 }, false, defaultSnapshotPolicy))
   })
 })
 
