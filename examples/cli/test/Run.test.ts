@@ -102,7 +102,7 @@ describe("run", () => {
     const first = home.terminal(["run", "--title", "left", "--", "sh", "-c", program])
     await first.shows("screen")
     first.type("\u001c")
-    await first.shows("keeps running; holdfast attach ")
+    await first.shows("keeps running; to go back: holdfast attach ")
     expect(await first.exited).toBe(0)
 
     const { sessions } = await home.json<Listed>("ls", "--search", "left")

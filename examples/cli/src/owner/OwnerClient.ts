@@ -77,9 +77,10 @@ const startOwner = (store: string): Effect.Effect<void, Refused | LogUnavailable
     const text = yield* spawnOwner(store, place)
     const report = decodeReport(text)
     if (report._tag === "Failure") {
-      const [last] = readFileSync(place.log, "utf8").trim().split("\n").slice(-1)
+      const said = readFileSync(place.log, "utf8").split("\n")
+      const first = said.find((line) => line.trim() !== "" && !line.includes("this is a bug"))
       return yield* unavailable(
-        `no background process could be started for ${store}: ${last || "it said nothing"} (${place.log})`
+        `no background process could be started for ${store}: ${first ?? "it said nothing"} (${place.log})`
       )
     }
     if (report.success.kind === "failed") return yield* report.success.error

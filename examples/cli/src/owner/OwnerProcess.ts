@@ -13,7 +13,6 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as RpcSerialization from "effect/rpc/RpcSerialization"
 import * as RpcServer from "effect/rpc/RpcServer"
-import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as SocketServer from "effect/socket/SocketServer"
 import * as Stream from "effect/Stream"
@@ -22,6 +21,7 @@ import { connect } from "node:net"
 import { makePlace, type OwnerPlace } from "../store/StorePath.ts"
 import { attachedStream, endedLifecycles, endOf, hasEnded, outputAfter } from "./AttachedStream.ts"
 import { OwnerApi, ownerProtocol } from "./OwnerApi.ts"
+import { type LastWords, makeLastWords } from "./LastWords.ts"
 import { encodeReport, type OwnerReport, reportDescriptor } from "./OwnerReport.ts"
 
 /** Two looks at whether anybody still needs the owner, and how many in a row have to say no. */
@@ -85,48 +85,14 @@ const listen = ({
     )
   )
 
-/** How long those who wait for the end of a session have to be told of it, when the owner itself ends. */
-const lastWordsMs = 1_000
-
-/** The calls that wait for the end of a session. */
-const makeWaiting = () => {
-  let calls = 0
-  const begin = Effect.sync(() => void calls++)
-  const end = Effect.sync(() => void calls--)
-  return {
-    call: <A, E>(effect: Effect.Effect<A, E>) =>
-      Effect.acquireUseRelease(
-        begin,
-        () => effect,
-        () => end
-      ),
-    stream: <A, E>(stream: Stream.Stream<A, E>) =>
-      Stream.unwrap(
-        Effect.as(
-          Effect.acquireRelease(begin, () => end),
-          stream
-        )
-      ),
-    /** Completes when all of them have their answer, or its time is over. */
-    told: Effect.suspend(() => (calls > 0 ? Effect.fail("waiting" as const) : Effect.void)).pipe(
-      Effect.retry(Schedule.spaced(5)),
-      Effect.timeoutOption(lastWordsMs),
-      Effect.ignore
-    )
-  }
-}
-
 const isSettled = (state: SessionState) => state.chart.lifecycle === "open" || hasEnded(state)
 
 /** The calls, on a runtime that may still be sweeping its store. */
-const handlers = (
-  whenReady: Effect.Effect<HoldfastService, LogUnavailable>,
-  waiting: ReturnType<typeof makeWaiting>
-) => {
+const handlers = (whenReady: Effect.Effect<HoldfastService, LogUnavailable>, lastWords: LastWords) => {
   const command = (...[sessionId, body]: Parameters<HoldfastService["command"]>) =>
     Effect.flatMap(whenReady, (holdfast) => holdfast.command(sessionId, body))
   const waitForEnd = (sessionId: SessionId) =>
-    waiting.call(Effect.flatMap(whenReady, (holdfast) => Effect.map(holdfast.until(sessionId, hasEnded), endOf)))
+    lastWords.forCall(Effect.flatMap(whenReady, (holdfast) => Effect.map(holdfast.until(sessionId, hasEnded), endOf)))
   const resize = (sessionId: SessionId, size: { readonly cols: number; readonly rows: number }) =>
     command(sessionId, { type: "terminal.resize", data: size })
 
@@ -142,7 +108,7 @@ const handlers = (
           const holdfast = yield* whenReady
           // A session that opens or has ended keeps its size: it is shown as it is.
           if (size !== undefined) yield* Effect.catchTag(resize(sessionId, size), "CommandRejected", () => Effect.void)
-          return waiting.stream(
+          return lastWords.forStream(
             after === undefined ? attachedStream(holdfast, sessionId) : outputAfter(holdfast, sessionId, after)
           )
         })
@@ -204,10 +170,10 @@ export const ownerProcess = (store: string): Effect.Effect<void, LogUnavailable>
     if (log === undefined) return yield* report({ kind: "serving" })
 
     const ready = yield* Deferred.make<HoldfastService, LogUnavailable>()
-    const waiting = makeWaiting()
+    const lastWords = makeLastWords()
     const serving = yield* Layer.build(
       RpcServer.layer(OwnerApi, { disableTracing: true }).pipe(
-        Layer.provide(handlers(Deferred.await(ready), waiting)),
+        Layer.provide(handlers(Deferred.await(ready), lastWords)),
         Layer.provideMerge(RpcServer.layerProtocolSocketServer),
         Layer.provide(Layer.effect(SocketServer.SocketServer, listen(place))),
         Layer.provide(RpcSerialization.layerNdjson)
@@ -217,7 +183,7 @@ export const ownerProcess = (store: string): Effect.Effect<void, LogUnavailable>
     const { clientIds } = Context.get(serving, RpcServer.Protocol)
 
     // Made last, so that it ends first: whoever is connected then still hears how the sessions ended.
-    yield* Effect.addFinalizer(() => waiting.told)
+    yield* Effect.addFinalizer(() => lastWords.told)
     const holdfast = yield* makeHoldfast(log, { backends: [ptyBackend()] }).pipe(
       Effect.onExit((exit) => Deferred.done(ready, exit))
     )

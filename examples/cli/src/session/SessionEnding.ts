@@ -1,8 +1,8 @@
 /** How `run` and `attach` end: with the command's own exit code, and a word about what goes on. */
 import * as Effect from "effect/Effect"
 import { constants } from "node:os"
-import { EndWith, exitCodes, Refused } from "../ExitCode.ts"
-import { note } from "../output/Output.ts"
+import { EndWith, exitCodes, type OutputClosed, Refused } from "../ExitCode.ts"
+import { note, write } from "../output/Output.ts"
 import { styleOf } from "../output/Style.ts"
 import type { SessionEnd } from "../owner/OwnerApi.ts"
 import type { Left } from "../terminal/SessionView.ts"
@@ -31,15 +31,16 @@ export const hint = (text: string): Effect.Effect<void> =>
   process.stderr.isTTY ? note(styleOf(process.stderr)("dim", `holdfast: ${text}`)) : Effect.void
 
 /** What leaving a session that goes on means. */
-export const keepsRunning = (id: string): string => `session ${id} keeps running; holdfast attach ${id} goes back to it`
+export const keepsRunning = (id: string): string => `session ${id} keeps running; to go back: holdfast attach ${id}`
 
 /** Ends the command as its view of a session ended. */
-export const endView = (left: Left, id: string): Effect.Effect<void, EndWith | Refused> => {
+export const endView = (left: Left, id: string): Effect.Effect<void, EndWith | OutputClosed | Refused> => {
   switch (left.why) {
     case "ended":
       return Effect.andThen(hint(`session ${id} has ended: ${endText(left.end)}`), endAs(left.end))
     case "detached":
-      return hint(keepsRunning(id))
+      // The program was left wherever its cursor was.
+      return Effect.andThen(write("\r\n"), hint(keepsRunning(id)))
     case "hung-up":
       return Effect.andThen(note(`holdfast: ${keepsRunning(id)}`), Effect.fail(new EndWith({ code: 129 })))
   }
