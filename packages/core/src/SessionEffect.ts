@@ -64,13 +64,15 @@ const effectOf = (before: SessionState, record: EventRecord): SessionEffect | un
     case "turn.interrupting":
       return { do: "perform", command: { type: "interrupt", turnId: event.data.turnId } }
     case "permission.resolved":
-      if (event.data.by === "backend") return undefined
+      // The backend knows: it said so itself, or has ended what the request belonged to.
+      if (event.data.by === "backend" || event.data.by === "end") return undefined
       return {
         do: "perform",
         command: { type: "resolvePermission", requestId: event.data.requestId, outcome: event.data.outcome }
       }
     case "question.answered":
-      if (event.data.by === "backend") return undefined
+      // The backend knows: it said so itself, or has ended what the request belonged to.
+      if (event.data.by === "backend" || event.data.by === "end") return undefined
       return {
         do: "perform",
         command: { type: "answerQuestion", requestId: event.data.requestId, outcome: event.data.outcome }

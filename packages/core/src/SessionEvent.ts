@@ -203,7 +203,13 @@ export const eventSchemas = {
     default: QuestionOutcome,
     raw: optional(Json)
   }),
-  "question.answered": S.Struct({ requestId: RequestId, outcome: QuestionOutcome, by: ResolvedBy }),
+  "question.answered": S.Struct({
+    requestId: RequestId,
+    outcome: QuestionOutcome,
+    by: ResolvedBy,
+    /** Questions whose answers are secret: they were given to the backend and are not in the log. */
+    withheld: optional(S.Array(text))
+  }),
 
   /** Its payload is the bytes as the program wrote them; `offset` counts all output bytes of the session before them. */
   "terminal.output": S.Struct({ offset: seq }),

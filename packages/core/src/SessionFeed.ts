@@ -238,44 +238,40 @@ export const makeSessionFeed = (
       return empty ? [caughtUp] : [page, caughtUp]
     }
 
-    const wait = Effect.callback<void>((resume) => {
-      const wakeup = () => resume(Effect.void)
+    const end = (): readonly [Followed] => {
+      ended = true
+      return [removedGap()]
+    }
+
+    type Delivered = readonly [Followed, ...Array<Followed>]
+    type Pulled = Effect.Effect<Delivered, SessionNotFound | LogUnavailable | Cause.Done>
+
+    const fromStore: Pulled = Effect.suspend(() => read(tail.sessionId, cursor, options)).pipe(
+      Effect.map((page) => (tail.removed ? end() : deliver(page))),
+      Effect.catchTag("SessionNotFound", (error) => (tail.removed ? Effect.sync(end) : Effect.fail(error))),
+      Effect.flatMap((delivered) => (delivered === undefined ? pull : Effect.succeed(delivered)))
+    )
+
+    const wait: Pulled = Effect.callback((resume) => {
+      const wakeup = () => resume(pull)
       tail.waiting.add(wakeup)
       // Everybody has everything: nobody needs the ring.
       if (tail.waiting.size === tail.followers) clear(tail)
       return Effect.sync(() => tail.waiting.delete(wakeup))
     })
 
-    const end = (): readonly [Followed] => {
-      ended = true
-      return [removedGap()]
-    }
-
-    const fromStore = Effect.suspend(() => read(tail.sessionId, cursor, options)).pipe(
-      Effect.map((page) => (tail.removed ? end() : deliver(page))),
-      Effect.catchTag("SessionNotFound", (error) => (tail.removed ? Effect.sync(end) : Effect.fail(error)))
-    )
-
-    const step = Effect.suspend(
-      (): Effect.Effect<
-        readonly [Followed, ...Array<Followed>] | undefined,
-        SessionNotFound | LogUnavailable | Cause.Done
-      > => {
-        if (ended) return Cause.done()
-        if (failure !== undefined) return Effect.fail(failure)
-        if (tail.removed) return Effect.sync(end)
-        if (!joined) return fromStore
-        const page = cut(tail, cursor, limit, maxBytes)
-        if (page !== undefined) return Effect.succeed(deliver(page))
-        return cursor < tail.head ? fromStore : Effect.as(wait, undefined)
-      }
-    )
-
-    return Effect.gen(function* () {
-      let delivered = yield* step
-      while (delivered === undefined) delivered = yield* step
-      return delivered
+    const pull: Pulled = Effect.suspend((): Pulled => {
+      if (ended) return Cause.done()
+      if (failure !== undefined) return Effect.fail(failure)
+      if (tail.removed) return Effect.sync(end)
+      if (!joined) return fromStore
+      const page = cut(tail, cursor, limit, maxBytes)
+      if (page === undefined) return cursor < tail.head ? fromStore : wait
+      const delivered = deliver(page)
+      return delivered === undefined ? pull : Effect.succeed(delivered)
     })
+
+    return pull
   }
 
   return {

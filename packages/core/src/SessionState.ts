@@ -54,6 +54,8 @@ export interface WaitingRequest {
   readonly owner: string | null
   readonly turnId: string | null
   readonly options: ReadonlyArray<PermissionOption>
+  /** Ids of questions whose answers must not be logged. */
+  readonly secret: ReadonlyArray<string>
   readonly default: PermissionOutcome | QuestionOutcome
 }
 

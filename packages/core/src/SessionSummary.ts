@@ -52,6 +52,7 @@ export const SessionSummary = Schema.Struct({
   outputBytes: Schema.Number,
   usage: Usage,
   artifacts: Schema.Array(Schema.Struct({ artifactId: Schema.String, artifact: Artifact })),
+  /** Changes that were reported; a file that changed twice counts twice. */
   filesChanged: Schema.Int
 })
 export type SessionSummary = typeof SessionSummary.Type

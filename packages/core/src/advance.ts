@@ -37,9 +37,16 @@ const nextStep = (state: SessionState, policy: SessionPolicy): EventBody | undef
     }
   }
   if (state.chart.lifecycle === "lost") return afterLoss(state, policy)
+  if (state.chart.lifecycle === "suspended") return wakeForPrompts(state, policy)
   if (state.chart.lifecycle === "open" && state.chart.link === "connected") return nextDispatch(state)
   return undefined
 }
+
+/** Prompts that came while it was being suspended wake it again; as often in a row as a lost one is opened. */
+const wakeForPrompts = (state: SessionState, policy: SessionPolicy): EventBody | undefined =>
+  state.prompts.length > 0 && state.capabilities !== null && state.attempts < policy.maxAttempts
+    ? opening(state, state.capabilities, state.attempts + 1, "a prompt waits")
+    : undefined
 
 /** A lost backend that is not taken up again ends at once, with the reason; else its reopening is due later. */
 const afterLoss = (state: SessionState, policy: SessionPolicy): EventBody | undefined => {

@@ -4,7 +4,7 @@
  */
 import type { Capabilities } from "./Capabilities.ts"
 import { type Command, type CommandBody, CommandRejected, type CommandType, type RejectionReason } from "./Command.ts"
-import type { Role } from "./Content.ts"
+import type { QuestionOutcome, Role } from "./Content.ts"
 import { closeGeneration } from "./closings.ts"
 import { own } from "./evolve.ts"
 import type { Actor, PromptId, RequestId } from "./Ids.ts"
@@ -246,8 +246,9 @@ const decideBody = (state: SessionState, command: Command, context: DecideContex
     }
     case "question.answer": {
       const { requestId, outcome } = command.data
-      if (own(state.requests, requestId)?.kind !== "question") return noRequest(command, requestId)
-      return [{ type: "question.answered", data: { requestId, outcome, by: "answer" } }]
+      const request = own(state.requests, requestId)
+      if (request?.kind !== "question") return noRequest(command, requestId)
+      return [{ type: "question.answered", data: { requestId, by: "answer", ...withhold(outcome, request.secret) } }]
     }
     case "request.expire": {
       const { requestId } = command.data
@@ -329,6 +330,18 @@ export const opening = (state: SessionState, can: Capabilities, attempt: number,
     ...(reason === undefined ? {} : { reason })
   }
 })
+
+/** The outcome as it may be logged: secret answers are left out, and said to be. */
+const withhold = (
+  outcome: QuestionOutcome,
+  secret: ReadonlyArray<string>
+): { readonly outcome: QuestionOutcome; readonly withheld?: ReadonlyArray<string> } => {
+  if (outcome.outcome !== "answered") return { outcome }
+  const withheld = secret.filter((questionId) => own(outcome.answers, questionId) !== undefined)
+  if (withheld.length === 0) return { outcome }
+  const answers = Object.fromEntries(Object.entries(outcome.answers).filter(([id]) => !withheld.includes(id)))
+  return { outcome: { ...outcome, answers }, withheld }
+}
 
 const waitingPrompt = (state: SessionState, command: Command, promptId: string): CommandRejected | undefined => {
   const prompt = state.prompts.find((one) => one.promptId === promptId)

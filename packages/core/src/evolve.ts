@@ -1,5 +1,6 @@
 /** The fold: `evolve(state, event) → state`. Pure, total, and the same code in servers and browsers. */
 import { addUsage } from "./Usage.ts"
+import type { Question } from "./Content.ts"
 import type { EventRecord } from "./EventRecord.ts"
 import { chartAccepts, type ChartType, isChartType, moveChart } from "./SessionChart.ts"
 import { readEvent, type SessionEvent } from "./SessionEvent.ts"
@@ -294,6 +295,7 @@ const openRequest = (
     readonly owner?: string
     readonly turnId?: string
     readonly options?: WaitingRequest["options"]
+    readonly questions?: ReadonlyArray<Question>
     readonly default: WaitingRequest["default"]
   }
 ): WaitingRequest => ({
@@ -303,6 +305,7 @@ const openRequest = (
   owner: data.owner ?? null,
   turnId: data.turnId ?? null,
   options: data.options ?? [],
+  secret: (data.questions ?? []).flatMap(({ questionId, secret }) => (secret === true ? [questionId] : [])),
   default: data.default
 })
 

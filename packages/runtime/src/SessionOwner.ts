@@ -17,7 +17,9 @@ import {
   note,
   type Observed,
   type Performed,
+  type QuestionOutcome,
   type Receipt,
+  type SessionEffect,
   type SessionPolicy,
   type SessionState,
   stateVersion,
@@ -126,7 +128,7 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
         for (const watch of watchers) watch(state)
         for (const effect of effectsOf(transaction.before, records)) {
           if (effect.do === "compact") compact(effect.compaction)
-          else yield* slot.run(effect, state)
+          else yield* slot.run(withSecrets(effect, transaction.secrets), state)
         }
         if (state.seq - checkpointed >= checkpointEvery) checkpoint()
       })
@@ -326,6 +328,13 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
       stopped: Effect.asVoid(Fiber.await(fiber))
     }
   })
+
+/** The effect with the secret answers that the log does not have. */
+const withSecrets = <E extends SessionEffect>(effect: E, secrets: ReadonlyMap<string, QuestionOutcome>): E => {
+  if (effect.do !== "perform" || effect.command.type !== "answerQuestion") return effect
+  const outcome = secrets.get(effect.command.requestId)
+  return outcome === undefined ? effect : { ...effect, command: { ...effect.command, outcome } }
+}
 
 const isFinal = (error: LogUnavailable): boolean =>
   error.reason === "owner-lost" || error.reason === "closed" || error.reason === "read-only" || error.reason === "owned"

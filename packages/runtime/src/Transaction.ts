@@ -10,6 +10,7 @@ import {
   draft,
   type EventRecord,
   type Observed,
+  type QuestionOutcome,
   type Receipt,
   type SessionPolicy,
   type SessionState
@@ -44,6 +45,8 @@ export interface Transaction<Reply> {
   readonly before: SessionState
   readonly after: SessionState
   readonly records: ReadonlyArray<EventRecord>
+  /** Outcomes that the backend gets whole and the log without their secrets, by request. */
+  readonly secrets: ReadonlyMap<string, QuestionOutcome>
   /** To be given once the records are stored. */
   readonly answers: ReadonlyArray<Answer<Reply>>
 }
@@ -74,12 +77,14 @@ export const transact = <Reply>(
   const records: Array<EventRecord> = []
   const answers: Array<Answer<Reply>> = []
   const receipts = new Map<CommandId, Receipt>()
+  const secrets = new Map<string, QuestionOutcome>()
 
   const run = (command: Command): Receipt | CommandRejected => {
     const known = receipts.get(command.commandId) ?? context.known(command.commandId)
     if (known !== undefined) return known
     const decision = decide(state, command, { policy, capabilities })
     if (!decision.accepted) return decision.rejection
+    if (command.type === "question.answer") secrets.set(command.data.requestId, command.data.outcome)
     const firstSeq = state.seq + 1
     for (const body of decision.events) {
       const drafted = draft(state, body, { at, actor: command.actor, cause: command.commandId })
@@ -122,5 +127,5 @@ export const transact = <Reply>(
     }
   }
   if (due.length > 0) proceed()
-  return { before, after: state, records, answers }
+  return { before, after: state, records, answers, secrets }
 }

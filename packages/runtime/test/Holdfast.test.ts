@@ -5,11 +5,12 @@ import {
   makeMemory,
   makeSessionId,
   type ParticipantId,
+  type RequestId,
   SessionNotFound,
   SpecInvalid
 } from "@holdfast/core"
 import { makeHoldfast } from "@holdfast/runtime"
-import { scriptedBackend } from "@holdfast/testkit"
+import { Script, scriptedBackend } from "@holdfast/testkit"
 import { Effect, Stream } from "effect"
 import { agent, eventsOf, isClosed, isIdle, isOpen, openSession, prompt, typesOf } from "./fixtures.ts"
 
@@ -195,6 +196,22 @@ describe("a runtime", () => {
     })
   )
 
+  it.effect("wakes for a prompt that came while it was being suspended", () =>
+    Effect.gen(function* () {
+      const backend = agent()
+      const { holdfast, sessionId } = yield* openSession(backend)
+      yield* Effect.all(
+        [
+          holdfast.command(sessionId, { type: "session.suspend", data: {} }),
+          holdfast.command(sessionId, prompt("still there?"))
+        ],
+        { concurrency: "unbounded" }
+      )
+      const state = yield* holdfast.until(sessionId, (now) => now.lastTurnId !== null && isIdle(now))
+      assert.strictEqual(state.generation, 2)
+    })
+  )
+
   it.effect("deletes an ended session only", () =>
     Effect.gen(function* () {
       const { holdfast, sessionId } = yield* openSession(agent())
@@ -218,6 +235,52 @@ describe("a runtime", () => {
       const refused = results.flatMap((result) => (result._tag === "Failure" ? [result.failure] : []))
       assert.isTrue(refused.every((error) => error instanceof CommandRejected && error.reason === "busy"))
       assert.isAbove(results.length - refused.length, 0)
+    })
+  )
+})
+
+describe("a secret", () => {
+  it.effect("reaches the backend that asked for it, and not the log", () =>
+    Effect.gen(function* () {
+      const backend = scriptedBackend({
+        name: "asking",
+        capabilities: { prompts: true, questions: true },
+        openings: [
+          {
+            steps: [
+              Script.say({
+                type: "question.asked",
+                data: {
+                  requestId: "q" as RequestId,
+                  questions: ["password", "colour"].map((questionId) => ({
+                    questionId,
+                    text: `Your ${questionId}?`,
+                    options: [],
+                    multiple: false,
+                    freeText: true,
+                    ...(questionId === "password" ? { secret: true } : {})
+                  }))
+                }
+              })
+            ]
+          }
+        ]
+      })
+      const { holdfast, log, sessionId } = yield* openSession(backend)
+      yield* holdfast.until(sessionId, ({ requests }) => Object.hasOwn(requests, "q"))
+      const outcome = { outcome: "answered", answers: { password: ["hunter2"], colour: ["blue"] } } as const
+      yield* holdfast.command(sessionId, {
+        type: "question.answer",
+        data: { requestId: "q" as RequestId, outcome }
+      })
+      const session = yield* backend.opening(1)
+      assert.deepInclude(yield* session.nextCommand("answerQuestion"), { outcome })
+      const events = yield* eventsOf(log, sessionId)
+      assert.notInclude(JSON.stringify(events), "hunter2")
+      assert.deepInclude(events.find(({ type }) => type === "question.answered")?.data, {
+        withheld: ["password"],
+        outcome: { outcome: "answered", answers: { colour: ["blue"] } }
+      })
     })
   )
 })
