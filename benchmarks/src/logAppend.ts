@@ -65,6 +65,7 @@ export const withLog = <A>(
   })
 
 const clock = Effect.sync(() => performance.now())
+const turn = Effect.callback<void>((resume) => void setImmediate(() => resume(Effect.void)))
 
 const oneCaller = async (durability: "process" | "power", count: number): Promise<Figure> => {
   const rates = await interleave(rounds, {
@@ -155,23 +156,21 @@ const latency = async (count: number): Promise<ReadonlyArray<Figure>> => {
           let sent = 0
           const took: Array<number> = []
           const follower = yield* Effect.forkChild(
-            log.follow(id, 1).pipe(
-              Stream.takeUntil((page) => page.cursor > count),
-              Stream.runForEach((page) =>
-                Effect.sync(() => {
-                  if (page.answer === "exact") took.push(performance.now() - sent)
-                })
-              )
+            Stream.runForEach(log.follow(id, 1), (page) =>
+              Effect.sync(() => {
+                if (page.answer === "exact") took.push(performance.now() - sent)
+              })
             )
           )
           for (let n = 1; n <= count; n++) {
             // As events come in life: one at a time, each from a fresh turn of the event loop.
-            yield* Effect.yieldNow
-            yield* Effect.callback<void>((resume) => void setImmediate(() => resume(Effect.void)))
+            yield* turn
             sent = yield* clock
             yield* log.append(id, n, [textEvent(n)])
           }
-          yield* Fiber.join(follower)
+          yield* turn
+          yield* Fiber.interrupt(follower)
+          if (took.length !== count) return yield* Effect.die(new Error(`the follower saw ${took.length} events`))
           tails.push(quantile(took, 0.99))
           return quantile(took, 0.5)
         })

@@ -34,7 +34,10 @@ const directBytes = 32 * 1024
 /** Milliseconds of direct commits after which the event loop has its turn. */
 const directMs = 2
 
-/** Bytes of write-ahead log after which it is copied back into the file: 16 MiB. It is a third longer at worst. */
+/**
+ * Bytes of write-ahead log after which it is copied back into the file: 16 MiB. What is committed while most of it is copied
+ * comes on top; and as much again each time that a reader in the middle of a page keeps it from being emptied.
+ */
 const walBytes = 16 * 1024 * 1024
 
 /** Direct commits between two looks at the length of the write-ahead log. */
@@ -58,8 +61,9 @@ interface Addition {
   readonly done: (outcome: undefined | LogUnavailable) => void
 }
 
-/** A job of the writer's thread that is not a commit. */
+/** A job between two commits that is none itself. */
 interface Job {
+  readonly on: WriterThread
   readonly job: WriterJob
   readonly done: (result: JobResult) => void
 }
@@ -86,12 +90,13 @@ export interface GroupCommitParts {
 
 /** Makes the queue. */
 export const makeGroupCommit = (parts: GroupCommitParts) => {
-  const { direct, feed, list, live, now, thread } = parts
+  const { checkpointer, direct, feed, list, live, now, thread } = parts
   let queue: Array<Append | Addition> = []
   let jobs: Array<Job> = []
   let changed = parts.changed
   let scheduled = false
-  let committing = false
+  /** A commit or a job is under way in a thread: the next one waits for it. */
+  let busy = false
   let jobTurn = false
   let directSpent = 0
   let looks = 0
@@ -101,7 +106,7 @@ export const makeGroupCommit = (parts: GroupCommitParts) => {
   let idle: (() => void) | undefined
 
   const schedule = () => {
-    if (scheduled || committing || thread.isBusy()) return
+    if (scheduled || busy) return
     if (queue.length === 0 && jobs.length === 0) {
       idle?.()
       return
@@ -116,12 +121,14 @@ export const makeGroupCommit = (parts: GroupCommitParts) => {
 
   const next = () => {
     scheduled = false
-    if (committing || thread.isBusy()) return
+    if (busy) return
     // Appends and jobs take turns: neither can starve the other.
     const job = jobTurn || queue.length === 0 ? jobs.shift() : undefined
     jobTurn = job === undefined
     if (job !== undefined) {
-      thread.run(job.job, (result) => {
+      busy = true
+      job.on.run(job.job, (result) => {
+        busy = false
         noteWal(result)
         job.done(result)
         schedule()
@@ -221,7 +228,7 @@ export const makeGroupCommit = (parts: GroupCommitParts) => {
     drafts: ReadonlyMap<SessionId, Draft>,
     settle: (error: LogUnavailable | undefined) => void
   ) => {
-    committing = true
+    busy = true
     const transfer = batch.pieces.map((piece) => piece[3].buffer as ArrayBuffer)
     for (const draft of drafts.values()) {
       if (draft.followed) continue
@@ -232,7 +239,7 @@ export const makeGroupCommit = (parts: GroupCommitParts) => {
     thread.run(
       { kind: "write", batch },
       (result) => {
-        committing = false
+        busy = false
         noteWal(result)
         if (result.ok) settle(undefined)
         else if ("crashed" in result) {
@@ -289,13 +296,15 @@ export const makeGroupCommit = (parts: GroupCommitParts) => {
   const noteWal = (result: JobResult) => {
     if (!result.ok || copying || stopped !== undefined || result.walBytes < copyAt) return
     copying = true
-    parts.checkpointer.run({ kind: "checkpoint", truncate: false }, () => {
+    checkpointer.run({ kind: "checkpoint", truncate: false }, () => {
+      if (stopped !== undefined) return
       const done = (after: JobResult) => {
         copying = false
         // A reader was in the middle of a page, or it failed: the next time is after as much again.
         copyAt = after.ok && after.result === true ? walBytes : (after.ok ? after.walBytes : result.walBytes) + walBytes
       }
-      jobs.push({ job: { kind: "checkpoint", truncate: true }, done })
+      // The same thread: a log whose commits are all direct needs no other.
+      jobs.push({ on: checkpointer, job: { kind: "checkpoint", truncate: true }, done })
       schedule()
     })
   }
@@ -350,6 +359,7 @@ export const makeGroupCommit = (parts: GroupCommitParts) => {
         return
       }
       jobs.push({
+        on: thread,
         job,
         done: (result) => done(!result.ok && "ownerLost" in result && result.ownerLost ? errorOf(result) : result)
       })

@@ -11,7 +11,7 @@ import {
   type SessionId,
   SessionNotFound
 } from "@holdfast/core"
-import { Clock, Context, Effect, Layer, Result, type Scope } from "effect"
+import { Clock, Context, Effect, Layer, Result, Schedule, type Scope } from "effect"
 import { makeGroupCommit } from "./GroupCommit.ts"
 import { heartbeatMs, type Holder, type Lease, readLease } from "./Lease.ts"
 import { foldSummary, makeLiveSessions, sessionRow, summaryLagMs } from "./LiveSessions.ts"
@@ -27,6 +27,10 @@ import { defaultWriterUrl, makeWriterThread } from "./WriterThread.ts"
 
 /** Sessions whose summaries are folded anew in one transaction when a log is opened. */
 const foldSessions = 64
+
+/** Milliseconds between tries to empty the write-ahead log at the end of a vacuum, and how many: half a second in all. */
+const vacuumRetryMs = 10
+const vacuumRetries = 50
 
 /** The owner's log. */
 export interface SqliteLog extends EventLogService {
@@ -263,7 +267,12 @@ export const open = Effect.fn("SqliteEventLog.open")(function* (
     vacuum: Effect.gen(function* () {
       yield* sweep
       yield* slices("vacuum", { kind: "vacuum" }, () => ({ kind: "vacuum" }))
-      yield* job("vacuum", { kind: "checkpoint", truncate: true })
+      // A reader in the middle of a page, or copying back under way, holds the write-ahead log for some milliseconds.
+      yield* Effect.repeat(job("vacuum", { kind: "checkpoint", truncate: true }), {
+        until: (isEmpty) => isEmpty === true,
+        schedule: Schedule.spaced(vacuumRetryMs),
+        times: vacuumRetries
+      })
     })
   }
 })

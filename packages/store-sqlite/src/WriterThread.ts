@@ -7,9 +7,7 @@ export type JobResult = WriterAnswer | { readonly ok: false; readonly crashed: t
 
 /** A thread that starts with its first job. */
 export interface WriterThread {
-  /** Whether a job is under way: the next one has to wait for it. */
-  readonly isBusy: () => boolean
-  /** Gives it a job; buffers in `transfer` are the thread's from then on. */
+  /** Gives it a job, once it has answered the one before; buffers in `transfer` are the thread's from then on. */
   readonly run: (job: WriterJob, done: (result: JobResult) => void, transfer?: ReadonlyArray<ArrayBuffer>) => void
   /** Ends it when its job is done. */
   readonly close: () => Promise<void>
@@ -47,7 +45,6 @@ export const makeWriterThread = (url: URL | string, setup: WriterSetup): WriterT
   }
 
   return {
-    isBusy: () => done !== undefined,
     run: (job, callback, transfer = []) => {
       done = callback
       worker ??= start()
