@@ -8,5 +8,7 @@ export default defineConfig({
   dts: false,
   sourcemap: true,
   clean: true,
-  skipNodeModulesBundle: true
+  skipNodeModulesBundle: true,
+  // `node:sqlite` has no name without its protocol.
+  removeNodeProtocol: false
 })
