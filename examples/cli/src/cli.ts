@@ -12,6 +12,7 @@ import { archive } from "./commands/archive.ts"
 import { attach } from "./commands/attach.ts"
 import { makeCompletions } from "./commands/completions.ts"
 import { doctor } from "./commands/doctor.ts"
+import { exportSession } from "./commands/export.ts"
 import { gc } from "./commands/gc.ts"
 import { kill } from "./commands/kill.ts"
 import { log } from "./commands/log.ts"
@@ -34,7 +35,7 @@ export const holdfast = Command.make("holdfast").pipe(
   Command.withDescription("Record terminal sessions in a durable log; follow, attach, replay and export them"),
   Command.withSubcommands([
     { group: "Sessions", commands: [run, attach, kill, ls, start] },
-    { group: "What was recorded", commands: [log, screen, replay] },
+    { group: "What was recorded", commands: [log, screen, replay, exportSession] },
     { group: "Keeping order", commands: [rename, archive, gc, vacuum, stats, doctor, completions] },
     owner
   ]),
