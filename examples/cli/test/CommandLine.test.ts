@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process"
-import { chmodSync, writeFileSync } from "node:fs"
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
@@ -80,9 +80,8 @@ describe("the command line", () => {
     }
   })
 
-  it("starts from the workspace's launcher, with signals and exit codes of its own", async () => {
+  it("starts from the workspace's launcher", async () => {
     const launcher = fileURLToPath(new URL("../bin/holdfast.js", import.meta.url))
-    chmodSync(launcher, 0o755)
     const { stdout } = await promisify(execFile)(process.execPath, [launcher, "--version"], { env: home.env })
     expect(stdout).toBe("holdfast 0.0.0\n")
   })
@@ -90,10 +89,13 @@ describe("the command line", () => {
 
 describe("the tour", () => {
   it("keeps what it promises, and leaves nothing behind", async () => {
-    const { code, err, out } = await home.run("start")
-    expect({ code, err }).toEqual({ code: 0, err: "" })
-    expect(out).toContain('✓ nothing stays "working"')
-    expect(out).toContain("✓ all three assembled the same log, byte by byte")
-    expect(out).toMatch(/compiled module \d+/)
+    const temporary = join(home.directory, "temporary")
+    mkdirSync(temporary)
+    const { stderr, stdout } = await shell(`TMPDIR=${temporary} $HOLDFAST start < /dev/null`)
+    expect(stderr).toBe("")
+    expect(stdout).toContain('✓ nothing stays "working"')
+    expect(stdout).toContain("✓ all three assembled the same log, byte by byte")
+    expect(stdout).toMatch(/compiled module \d+/)
+    expect(readdirSync(temporary)).toEqual([])
   })
 })
