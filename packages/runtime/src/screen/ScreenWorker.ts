@@ -31,11 +31,27 @@ export interface ScreenSnapshot {
   readonly cols: number
   readonly rows: number
   readonly bytes: Uint8Array
+  /** Milliseconds that it took to show the output since the last snapshot, without the waiting for it. */
+  readonly shownMs: number
   /** Names of the parts that differ in a screen restored from it: empty but for rare accidents. */
   readonly differences: ReadonlyArray<string>
 }
 
 const players = new Map<string, ScreenPlayer>()
+const shown = new Map<string, number>()
+
+/** Milliseconds that this thread has worked; where node cannot tell, milliseconds that have passed. */
+const workedMs = (): number => {
+  if (typeof process.threadCpuUsage !== "function") return performance.now()
+  const { system, user } = process.threadCpuUsage()
+  return (system + user) / 1000
+}
+
+const show = async (key: string, work: () => Promise<void>): Promise<void> => {
+  const before = workedMs()
+  await work()
+  shown.set(key, (shown.get(key) ?? 0) + workedMs() - before)
+}
 
 const playerOf = (key: string): ScreenPlayer => {
   const player = players.get(key)
@@ -44,12 +60,12 @@ const playerOf = (key: string): ScreenPlayer => {
 }
 
 /** Takes a snapshot and shows it at once, to know that it is true. */
-const take = async (screen: TerminalScreen): Promise<ScreenSnapshot> => {
+const take = async (screen: TerminalScreen, shownMs: number): Promise<ScreenSnapshot> => {
   const { cols, rows } = screen
   const bytes = screen.snapshot()
   using restored = new TerminalScreen(cols, rows)
   await restored.write([bytes])
-  return { cols, rows, bytes, differences: stateDifferences(screen.state(), restored.state()) }
+  return { cols, rows, bytes, shownMs, differences: stateDifferences(screen.state(), restored.state()) }
 }
 
 const perform = async (job: ScreenJob): Promise<ScreenAnswer> => {
@@ -62,16 +78,19 @@ const perform = async (job: ScreenJob): Promise<ScreenAnswer> => {
       return { ok: true }
     }
     case "play":
-      await playerOf(job.key).play(job.steps)
+      await show(job.key, () => playerOf(job.key).play(job.steps))
       return { ok: true }
     case "snapshot": {
       const player = playerOf(job.key)
-      await player.settle()
-      return { ok: true, snapshot: await take(player.screen) }
+      await show(job.key, () => player.settle())
+      const shownMs = shown.get(job.key) ?? 0
+      shown.delete(job.key)
+      return { ok: true, snapshot: await take(player.screen, shownMs) }
     }
     case "forget":
       players.get(job.key)?.dispose()
       players.delete(job.key)
+      shown.delete(job.key)
       return { ok: true }
   }
 }

@@ -1,6 +1,6 @@
 /** Makes a session's next snapshot from its log, on a thread that holds the screens of the last few sessions. */
 import type { EventBody, EventLogService, SessionId } from "@holdfast/core"
-import { Clock, Effect, Schema } from "effect"
+import { Effect, Schema } from "effect"
 import { playJob, type ScreenThread } from "./ScreenThread.ts"
 import type { ScreenAnswer, ScreenJob } from "./ScreenWorker.ts"
 import { retentionTarget, type SnapshotMark } from "./TerminalRetention.ts"
@@ -129,7 +129,6 @@ export class SessionSnapshots {
     let held = yield* this.#hold(sessionId, head)
     const began = held.through
     const from = held.steps.place.offset
-    const started = yield* Clock.currentTimeMillis
     let playing: Promise<ScreenAnswer> = Promise.resolve({ ok: true })
     while (held.cursor < head) {
       const read = yield* this.#log.read(sessionId, held.cursor, page)
@@ -163,8 +162,7 @@ export class SessionSnapshots {
     if (snapshot === undefined) return yield* new SnapshotFailed({ sessionId, detail: "the thread made none" })
     const { offset } = held.steps.place
     const event = snapshotEvent(held.through, offset, snapshot, snapshot.bytes)
-    const took = (yield* Clock.currentTimeMillis) - started
-    const bytesPerMs = offset - from < measuredBytes ? 0 : (offset - from) / Math.max(took, 1)
+    const bytesPerMs = offset - from < measuredBytes ? 0 : (offset - from) / Math.max(snapshot.shownMs, 1)
     return { event, offset, bytesPerMs, differences: snapshot.differences } satisfies MadeSnapshot as MadeSnapshot
   })
 

@@ -5,8 +5,13 @@ import { defaultTerminalKeepBytes } from "./TerminalRetention.ts"
 export interface SnapshotPolicy {
   /** Output between two snapshots: 1 MiB, whose replay takes 20 to 40 ms, so that joining stays under 50. */
   readonly everyBytes: number
-  /** Output has to rest for this long first: 150 ms, so that a flood has the processor for itself. */
+  /** How long output has to be slow first: 150 ms, so that a flood has the processor for itself. */
   readonly quietMs: number
+  /**
+   * Less output than this in that time is slow: 256 KiB, that is 1.7 MB a second, more than programs draw that somebody
+   * watches. A spinner that never stops does not put snapshots off.
+   */
+  readonly quietBytes: number
   /**
    * Past this much output without a snapshot it does not wait any more: 32 MiB, which takes a second to show where a
    * program draws. Where showing goes faster it waits for a second's worth: a flood of text is left alone for longer.
@@ -20,6 +25,7 @@ export interface SnapshotPolicy {
 export const defaultSnapshotPolicy: SnapshotPolicy = {
   everyBytes: 1024 * 1024,
   quietMs: 150,
+  quietBytes: 256 * 1024,
   maxLagBytes: 32 * 1024 * 1024,
   keepBytes: defaultTerminalKeepBytes
 }
@@ -53,8 +59,8 @@ export const isDue = (counts: OutputCounts, policy: SnapshotPolicy): boolean =>
 const maxLagMs = 1000
 const mostLagBytes = 256 * 1024 * 1024
 
-/** Whether the time has come for a session that is due. */
-export const isTime = (counts: OutputCounts, quiet: boolean, policy: SnapshotPolicy): boolean =>
-  quiet ||
+/** Whether the time has come for a session that is due; `written` is its output of the last `quietMs`. */
+export const isTime = (counts: OutputCounts, written: number, policy: SnapshotPolicy): boolean =>
+  written < policy.quietBytes ||
   counts.offset - counts.snapshotOffset >
     Math.max(policy.maxLagBytes, Math.min(counts.bytesPerMs * maxLagMs, mostLagBytes))

@@ -45,18 +45,20 @@ const marginsText = (buffer: XtermBuffer, rows: number): string =>
     ? ""
     : `\x1b[${buffer.scrollTop + 1};${buffer.scrollBottom + 1}r`
 
-const charsetsText = (inside: XtermInternals, buffer: XtermBuffer, charsetOf: CharsetNames): string => {
+/** Whether a restored cursor brought a character set along that is not the one selected. */
+const isCharsetDetached = (inside: XtermInternals, buffer: XtermBuffer): boolean => {
   const { _charsets, charset, glevel } = inside._charsetService
+  return charset !== _charsets[glevel] && charset === buffer.savedCharset
+}
+
+const charsetsText = (inside: XtermInternals, charsetOf: CharsetNames): string => {
+  const { _charsets, glevel } = inside._charsetService
   let text = ""
-  // A restored cursor brought its character set along without selecting it: restore it the same way.
-  if (charset !== _charsets[glevel] && charset === buffer.savedCharset) text += "\x1b8\x1b[m"
-  const detached = text !== ""
   for (const [index, selector] of ["(", ")", "*", "+"].entries()) {
     const name = charsetOf(_charsets[index])
-    if (name !== undefined && name !== "B") text = `\x1b${selector}${name}${text}`
+    if (name !== undefined && name !== "B") text += `\x1b${selector}${name}`
   }
-  const shift = ["", "\x0e", "\x1bn", "\x1bo"][glevel] ?? ""
-  return detached ? text.replace("\x1b8", `${shift}\x1b8`) : text + shift
+  return text + (["", "\x0e", "\x1bn", "\x1bo"][glevel] ?? "")
 }
 
 /** Modes that neither move the cursor nor change what printing a character does. */
@@ -111,7 +113,7 @@ const isEmptyLine = (inside: XtermInternals, line: XtermLine): boolean => {
  * Puts the cursor where it is. Past the last column, and where the character before it can still be repeated or be given
  * an accent, that character is written once more, because only writing leads there.
  */
-const drawCursor = (drawing: Drawing, buffer: XtermBuffer): void => {
+const drawCursor = (drawing: Drawing, buffer: XtermBuffer, charsets: string): void => {
   const { inside } = drawing
   const { cols } = inside
   const pen = currentPen(inside)
@@ -132,22 +134,23 @@ const drawCursor = (drawing: Drawing, buffer: XtermBuffer): void => {
     usePen(drawing, { ...plainPen, bg: backgroundOf(cellPen(inside, line, 0)) })
     drawing.text += "\x1b[1K"
     usePen(drawing, pen)
-    drawing.text += settle + accent
+    drawing.text += settle + accent + charsets
     return
   }
   if (!isWritten || (!joins && buffer.x < cols)) {
-    drawing.text += cursorText(inside, buffer, Math.min(buffer.x, cols - 1))
+    drawing.text += charsets + cursorText(inside, buffer, Math.min(buffer.x, cols - 1))
     usePen(drawing, pen)
     return
   }
-  drawing.text += cursorText(inside, buffer, column)
+  // Selecting a character set makes it unrepeatable as well; selected before, it may turn it into another one.
+  drawing.text += (joins ? charsets : "") + cursorText(inside, buffer, column)
   // In insert mode it would push the rest of the line on: take it out first.
   if (inside.coreService.modes.insertMode) drawing.text += `\x1b[${width}P`
   usePen(drawing, joins ? pen : cellPen(inside, line, column))
   drawing.text += line.getString(column)
   if (joins) return
   usePen(drawing, pen)
-  drawing.text += settle + accent
+  drawing.text += settle + accent + charsets
 }
 
 /** The text for a terminal as it is now. A character of which only some bytes have come is not in it. */
@@ -169,12 +172,17 @@ export const snapshotText = (inside: XtermInternals, charsetOf: CharsetNames, co
     usePen(drawing, plainPen)
     drawing.text += tabsText(alt, cols) + marginsText(alt, rows)
   }
-  drawing.text += charsetsText(inside, active, charsetOf) + titlesText(inside) + quietModesText(inside)
+  let charsets = charsetsText(inside, charsetOf)
+  if (isCharsetDetached(inside, active)) {
+    drawing.text += `${charsets}\x1b8\x1b[m`
+    charsets = ""
+  }
+  drawing.text += titlesText(inside) + quietModesText(inside)
   const { origin, synchronizedOutput, wraparound } = inside.coreService.decPrivateModes
   if (origin) drawing.text += "\x1b[?6h"
   if (!wraparound) drawing.text += "\x1b[?7l"
   if (inside.coreService.modes.insertMode) drawing.text += "\x1b[4h"
   if (synchronizedOutput) drawing.text += "\x1b[?2026h"
-  drawCursor(drawing, active)
+  drawCursor(drawing, active, charsets)
   return drawing.text + parserTail(inside, collector)
 }

@@ -1,7 +1,7 @@
 /**
  * Keeps joining a terminal cheap: after about every mebibyte of output it stores the screen, and lets old output go. It
  * costs the session's owner two comparisons an append. The output is read from the log, shown in a thread of its own,
- * and only while it rests, so that a flood has the processor for itself; see {@link ./SnapshotPolicy.ts}.
+ * and only while it is slow, so that a flood has the processor for itself; see {@link ./SnapshotPolicy.ts}.
  */
 import type {
   EventBody,
@@ -107,12 +107,12 @@ export const makeSnapshotter = (parts: SnapshotterParts): Effect.Effect<Snapshot
     /** Looks at the sessions that are due until none is, once every `quietMs`. */
     const work = Effect.gen(function* () {
       while (due.size > 0) {
-        const before = new Map([...due].map((sessionId) => [sessionId, sessions.get(sessionId)?.offset]))
+        const before = new Map([...due].map((sessionId) => [sessionId, sessions.get(sessionId)?.offset ?? 0]))
         yield* Effect.sleep(policy.quietMs)
         for (const [sessionId, offset] of before) {
           const counts = sessions.get(sessionId)
           if (counts === undefined || !isDue(counts, policy)) due.delete(sessionId)
-          else if (isTime(counts, counts.offset === offset, policy)) {
+          else if (isTime(counts, counts.offset - offset, policy)) {
             due.delete(sessionId)
             yield* attempt(sessionId, counts)
           }

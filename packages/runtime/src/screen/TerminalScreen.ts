@@ -7,11 +7,11 @@
  */
 import * as headless from "@xterm/headless"
 import { type CharsetNames, charsetNames } from "./CharsetNames.ts"
-import { limitCounts } from "./CountLimits.ts"
 import { joinLimit, joinLimitVersion } from "./JoinLimit.ts"
 import { collectStrings, type StringCollector } from "./ParserTail.ts"
 import { findSkip, minSkipBytes } from "./PlainOutput.ts"
 import { screenState } from "./ScreenState.ts"
+import { guardSequences } from "./SequenceGuards.ts"
 import { carriedTitle, snapshotText } from "./SnapshotText.ts"
 import { screenSize } from "./TerminalBounds.ts"
 import { incompleteUtf8 } from "./Utf8Boundary.ts"
@@ -100,7 +100,7 @@ export class TerminalScreen {
     this.#inside = internalsOf(this.#terminal)
     this.#charsetOf = charsetNames(this.#inside)
     this.#collector = collectStrings(this.#inside._inputHandler._parser)
-    limitCounts(this.#inside)
+    guardSequences(this.#inside)
     this.#terminal.unicode.register(joinLimit(this.#inside))
     this.#terminal.unicode.activeVersion = joinLimitVersion
   }

@@ -62,6 +62,9 @@ interface XtermStringHandler {
   readonly _hitLimit: boolean
 }
 
+/** What xterm does for a sequence. */
+type XtermHandler = (parameters: unknown) => boolean | Promise<boolean>
+
 /** The escape sequence parser. */
 export interface XtermParser {
   readonly currentState: number
@@ -78,6 +81,9 @@ export interface XtermParser {
     readonly _active: ReadonlyArray<XtermStringHandler>
   }
   readonly _dcsParser: { readonly _ident: number; readonly _active: ReadonlyArray<XtermStringHandler> }
+  readonly _csiHandlers: { readonly [id: string]: Array<XtermHandler> }
+  readonly _escHandlers: { readonly [id: string]: Array<XtermHandler> }
+  readonly _executeHandlers: { [code: string]: XtermHandler }
   setOscHandlerFallback(handler: (id: number, action: string, payload?: string | boolean) => void): void
   setDcsHandlerFallback(handler: (id: number, action: string, payload?: unknown) => void): void
 }
@@ -122,7 +128,7 @@ export interface XtermInternals {
     parse(data: Uint8Array): unknown
     setTitle(title: string): boolean
     registerCsiHandler(
-      id: { readonly final: string },
+      id: { readonly prefix?: string; readonly final: string },
       handler: (parameters: { readonly params: Int32Array }) => boolean
     ): { dispose(): void }
   }
@@ -173,6 +179,9 @@ const shape: ReadonlyArray<readonly [path: string, type: string]> = [
   ["_inputHandler._parser._oscParser._state", "number"],
   ["_inputHandler._parser._oscParser._id", "number"],
   ["_inputHandler._parser._dcsParser._ident", "number"],
+  ["_inputHandler._parser._csiHandlers", "object"],
+  ["_inputHandler._parser._escHandlers", "object"],
+  ["_inputHandler._parser._executeHandlers", "object"],
   ["_inputHandler._parser.setOscHandlerFallback", "function"],
   ["_inputHandler._parser.setDcsHandlerFallback", "function"]
 ]

@@ -16,14 +16,14 @@ describe("when a screen is stored", () => {
     assert.isFalse(isDue({ ...counts, offset: 5 * mib, notBefore: 6 * mib }, defaultSnapshotPolicy))
   })
 
-  it("waits for a pause, but not for ever", () => {
-    assert.isFalse(isTime({ ...counts, offset: 2 * mib }, false, defaultSnapshotPolicy))
-    assert.isTrue(isTime({ ...counts, offset: 2 * mib }, true, defaultSnapshotPolicy))
-    assert.isTrue(isTime({ ...counts, offset: 33 * mib }, false, defaultSnapshotPolicy))
+  it("waits until output is slow, but not for ever", () => {
+    assert.isFalse(isTime({ ...counts, offset: 2 * mib }, mib, defaultSnapshotPolicy))
+    assert.isTrue(isTime({ ...counts, offset: 2 * mib }, 50 * 1024, defaultSnapshotPolicy))
+    assert.isTrue(isTime({ ...counts, offset: 33 * mib }, mib, defaultSnapshotPolicy))
     // 200 MB a second: a second's worth may wait.
-    assert.isFalse(isTime({ ...counts, offset: 150 * mib, bytesPerMs: 200_000 }, false, defaultSnapshotPolicy))
-    assert.isTrue(isTime({ ...counts, offset: 200 * mib, bytesPerMs: 200_000 }, false, defaultSnapshotPolicy))
-    assert.isTrue(isTime({ ...counts, offset: 300 * mib, bytesPerMs: 1e9 }, false, defaultSnapshotPolicy))
+    assert.isFalse(isTime({ ...counts, offset: 150 * mib, bytesPerMs: 200_000 }, mib, defaultSnapshotPolicy))
+    assert.isTrue(isTime({ ...counts, offset: 200 * mib, bytesPerMs: 200_000 }, mib, defaultSnapshotPolicy))
+    assert.isTrue(isTime({ ...counts, offset: 300 * mib, bytesPerMs: 1e9 }, mib, defaultSnapshotPolicy))
   })
 })
 

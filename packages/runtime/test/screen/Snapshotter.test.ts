@@ -139,7 +139,11 @@ describe("the snapshotter", () => {
       }
       const record = (_sessionId: SessionId, body: EventBody<"terminal.snapshot">) =>
         Effect.asVoid(Deferred.succeed(stored, body.data.offset))
-      const snapshotter = yield* makeSnapshotter({ log, record, policy: { quietMs: 100, maxLagBytes: 9 * kib * kib } })
+      const snapshotter = yield* makeSnapshotter({
+        log,
+        record,
+        policy: { quietMs: 100, quietBytes: 1, maxLagBytes: 9 * kib * kib }
+      })
       const write = (text: string) =>
         Effect.promise(async () => {
           await terminal.write(text)
@@ -155,13 +159,33 @@ describe("the snapshotter", () => {
       assert.equal(yield* Deferred.await(stored), terminal.offset())
     }).pipe(Effect.scoped, Effect.provide(TestClock.layer()), Effect.runPromise))
 
+  it("is not put off by a program that draws without a rest, nor by the end of the session", () =>
+    Effect.gen(function* () {
+      const terminal = yield* Effect.promise(() => makeTerminalLog())
+      const stored = yield* Deferred.make<number>()
+      const record = (_sessionId: SessionId, body: EventBody<"terminal.snapshot">) =>
+        Effect.asVoid(Deferred.succeed(stored, body.data.offset))
+      const snapshotter = yield* makeSnapshotter({ log: terminal.log, record, policy: { everyBytes: 32 * kib } })
+      const write = (text: string) =>
+        Effect.promise(async () => {
+          await terminal.write(text)
+          snapshotter.note(terminal.sessionId, { offset: terminal.offset(), snapshot: null })
+        })
+      yield* write(drawing(0))
+      yield* TestClock.adjust(100)
+      yield* write(drawing(1))
+      snapshotter.forget(terminal.sessionId)
+      yield* TestClock.adjust(100)
+      assert.equal(yield* Deferred.await(stored), terminal.offset())
+    }).pipe(Effect.scoped, Effect.provide(TestClock.layer()), Effect.runPromise))
+
   it("does not wait for a rest for ever", () =>
     Effect.gen(function* () {
       const terminal = yield* Effect.promise(() => makeTerminalLog())
       const stored = yield* Deferred.make<number>()
       const record = (_sessionId: SessionId, body: EventBody<"terminal.snapshot">) =>
         Effect.asVoid(Deferred.succeed(stored, body.data.offset))
-      const policy = { quietMs: 100, maxLagBytes: 2 * kib * kib }
+      const policy = { quietMs: 100, quietBytes: 1, maxLagBytes: 2 * kib * kib }
       const snapshotter = yield* makeSnapshotter({ log: terminal.log, record, policy })
       while (!(yield* Deferred.isDone(stored))) {
         yield* Effect.promise(() => terminal.write("flood\r\n".repeat(20 * kib)))

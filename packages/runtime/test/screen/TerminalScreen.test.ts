@@ -87,6 +87,11 @@ describe("a terminal's screen", () => {
     assert.equal(screen.lines().length, 4)
   })
 
+  it("is not stopped by a sequence that its library fails on", async () => {
+    using screen = await screenOf("one\x1b[4;20H\x1b[1Jtwo")
+    assert.deepEqual(screen.lines(), ["", "", `${" ".repeat(19)}t`, "wo"])
+  })
+
   it("bounds what combining characters can pile on one cell", async () => {
     using screen = await screenOf(`a${"\u0301".repeat(5000)}`, 80, 2)
     assert.isBelow(Math.max(...screen.lines().map((line) => line.length)), 80 * 32)
