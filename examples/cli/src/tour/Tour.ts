@@ -121,6 +121,7 @@ export const takeTour = Effect.gen(function* () {
   yield* line(frame(screen.lines, 72, style))
 
   yield* title(7, "What it takes")
+  yield* Effect.scoped(Effect.flatMap(reachOwner(store), (owner) => owner.Vacuum()))
   const { bytes } = yield* log.stats
   yield* fact(
     `${count(summary.seq, "event")}, ${size(summary.outputBytes)} of output, ${size(bytes)} on disk; all of it is deleted now`
