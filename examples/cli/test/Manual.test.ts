@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { command, Home } from "./support/Home.ts"
 
-const manual = readFileSync(new URL("../../../docs/cli.md", import.meta.url), "utf8")
+const manual = readFileSync(join(import.meta.dirname, "../../../docs/cli.md"), "utf8")
 
 /** The lines of the manual's shell blocks, in order. */
 const lines = [...manual.matchAll(/```sh\n([\s\S]*?)```/g)].flatMap(([, block]) => block!.trim().split("\n"))
