@@ -1,4 +1,4 @@
-import { backendSuite } from "@holdfast/testkit"
+import { backendSuite } from "@holdfast/testkit/suites"
 import { Effect } from "effect"
 import { ptyBackend } from "../src/index.ts"
 

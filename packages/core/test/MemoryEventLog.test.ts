@@ -1,4 +1,4 @@
-import { eventLogSuite } from "@holdfast/testkit"
+import { eventLogSuite } from "@holdfast/testkit/suites"
 import { Effect } from "effect"
 import { makeMemory } from "../src/MemoryEventLog.ts"
 

@@ -1,4 +1,4 @@
-import { eventLogSuite } from "@holdfast/testkit"
+import { eventLogSuite } from "@holdfast/testkit/suites"
 import { Effect } from "effect"
 import { SqliteEventLog, type SqliteOptions } from "../src/index.ts"
 import { temporaryDirectory } from "./temporaryDirectory.ts"

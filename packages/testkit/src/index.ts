@@ -1,8 +1,5 @@
-/** Conformance suites and test parts for hosts, backends and logs. */
-export * from "./backendSuite.ts"
+/** Test parts for hosts, backends and logs. The conformance suites are in `@holdfast/testkit/suites`, which needs vitest. */
 export * from "./eventArbitraries.ts"
-export { type EventLogStore, type MakeEventLogStore } from "./eventLogHarness.ts"
-export * from "./eventLogSuite.ts"
 export * from "./newEventArbitraries.ts"
 export * from "./sessionArbitraries.ts"
 export * from "./simulatedSession.ts"

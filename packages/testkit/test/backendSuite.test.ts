@@ -1,6 +1,7 @@
 import { SpecInvalid } from "@holdfast/core"
 import { Effect } from "effect"
-import { agentWords, backendSuite, scriptedAgent, scriptedBackend } from "../src/index.ts"
+import { agentWords, scriptedAgent, scriptedBackend } from "../src/index.ts"
+import { backendSuite } from "../src/suites.ts"
 
 const isRecord = (spec: unknown) => typeof spec === "object" && spec !== null && !Array.isArray(spec)
 

@@ -9,6 +9,9 @@ export type Line =
   | { readonly kind: "receipt"; readonly receipt: Receipt }
   | { readonly kind: "seen"; readonly sessionId: SessionId; readonly seq: number; readonly digest: string }
 
+/** Ends each line that the victim says: what the kill has cut does not end so. */
+export const endOfLine = "\u0003"
+
 /** An agent that can resume and answers prompts at once. */
 export const agentBackend = (): Backend =>
   scriptedBackend({

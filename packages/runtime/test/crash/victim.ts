@@ -8,14 +8,25 @@ import { ptyBackend } from "@holdfast/adapter-pty"
 import { CommandRejected, makeCommandId, type Receipt, type SessionId } from "@holdfast/core"
 import { createHoldfast } from "@holdfast/runtime"
 import { SqliteEventLog } from "@holdfast/store-sqlite"
-import { agentBackend, digest, type Line, randomFrom, stubborn } from "./matrix.ts"
+import { agentBackend, digest, endOfLine, type Line, randomFrom, stubborn } from "./matrix.ts"
 
-const [path, seed] = process.argv.slice(2) as [string, string]
+const [path, seed, writerUrl] = process.argv.slice(2) as [string, string, string]
 const random = randomFrom(Number(seed))
-const say = (line: Line) => void writeSync(1, `${JSON.stringify(line)}\n`)
+/** Writes whole lines and at once: what was said before the kill must have been said. The pipe does not block by itself. */
+const say = (line: Line) => {
+  const bytes = Buffer.from(`${JSON.stringify(line)}${endOfLine}\n`)
+  for (let written = 0; written < bytes.length;) {
+    try {
+      written += writeSync(1, bytes, written)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
+    }
+  }
+}
 
 const holdfast = await createHoldfast({
-  store: SqliteEventLog.layer({ path }),
+  store: SqliteEventLog.layer({ path, writerUrl: new URL(writerUrl) }),
   backends: [ptyBackend(), agentBackend()],
   policy: { retryDelayMs: 20, closeGraceMs: 50 }
 })
