@@ -20,17 +20,32 @@ export interface OutputPacer {
 export const makeOutputPacer = (push: (events: ReadonlyArray<BackendEvent>) => void): OutputPacer => {
   const reader = makeReportReader()
   const reports = makeReportWindow()
-  let held: Array<BackendEvent> = []
+  // Joined where it arrives: the many small buffers of a flood are garbage at once, not after they have waited.
+  let block = new Uint8Array(0)
   let heldBytes = 0
   let lastOutput = Number.NEGATIVE_INFINITY
   let lastReports = Number.NEGATIVE_INFINITY
   let outputTimer: NodeJS.Timeout | undefined
   let reportTimer: NodeJS.Timeout | undefined
 
-  const flush = (areReportsDue: boolean, now: number) => {
-    const events = held
-    held = []
+  const hold = (chunk: Uint8Array) => {
+    if (block.byteLength === 0) block = new Uint8Array(maxOutputBytes)
+    block.set(chunk, heldBytes)
+    heldBytes += chunk.byteLength
+  }
+
+  const takeHeld = (): Uint8Array => {
+    const bytes = heldBytes === block.byteLength ? block : block.slice(0, heldBytes)
+    // Not kept for the next burst: an idle terminal holds nothing.
+    block = new Uint8Array(0)
     heldBytes = 0
+    return bytes
+  }
+
+  const flush = (areReportsDue: boolean, now: number, first?: Uint8Array) => {
+    const events: Array<BackendEvent> = []
+    if (first !== undefined) events.push({ type: "terminal.output", bytes: first })
+    else if (heldBytes > 0) events.push({ type: "terminal.output", bytes: takeHeld() })
     lastOutput = now
     if (areReportsDue && !reports.isEmpty()) {
       lastReports = now
@@ -51,18 +66,23 @@ export const makeOutputPacer = (push: (events: ReadonlyArray<BackendEvent>) => v
   return {
     write: (chunk) => {
       for (const report of reader.read(chunk)) reports.add(report)
-      held.push({ type: "terminal.output", bytes: chunk })
-      heldBytes += chunk.byteLength
       const now = performance.now()
-      const isFirst = held.length === 1 && now - lastOutput >= joinMs
-      if (isFirst || heldBytes >= maxOutputBytes) flush(now - lastReports >= reportWindowMs, now)
-      else {
-        outputTimer ??= setTimeout(() => {
-          outputTimer = undefined
-          const now = performance.now()
-          flush(now - lastReports >= reportWindowMs, now)
-        }, joinMs)
+      if (heldBytes === 0 && now - lastOutput >= joinMs) {
+        flush(now - lastReports >= reportWindowMs, now, chunk)
+        return
       }
+      for (let at = 0; at < chunk.byteLength;) {
+        const room = maxOutputBytes - heldBytes
+        hold(chunk.subarray(at, at + room))
+        at += room
+        if (heldBytes === maxOutputBytes) flush(now - lastReports >= reportWindowMs, now)
+      }
+      if (heldBytes === 0) return
+      outputTimer ??= setTimeout(() => {
+        outputTimer = undefined
+        const now = performance.now()
+        flush(now - lastReports >= reportWindowMs, now)
+      }, joinMs)
     },
     end: () => {
       flush(true, performance.now())

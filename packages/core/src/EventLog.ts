@@ -86,6 +86,15 @@ export class LogUnavailable extends Schema.TaggedError<LogUnavailable>("@holdfas
   }
 }
 
+/** How an append is taken. */
+export interface AppendOptions {
+  /**
+   * Nobody changes the payloads any more: the log may keep and hand out the very bytes. Without it they are copied.
+   * Either way they are still there afterwards, to be appended again after a failure.
+   */
+  readonly frozenPayloads?: boolean
+}
+
 /** What was stored. */
 export interface Appended {
   /** `seq` of the first event of this append. */
@@ -231,7 +240,8 @@ export interface EventLogService {
   readonly append: (
     sessionId: SessionId,
     expectedSeq: number,
-    events: ReadonlyArray<NewEvent>
+    events: ReadonlyArray<NewEvent>,
+    options?: AppendOptions
   ) => Effect.Effect<Appended, AppendConflict | EventInvalid | LogUnavailable>
   /** One page after `after` (0 reads from the start). */
   readonly read: (

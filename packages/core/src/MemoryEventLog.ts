@@ -96,9 +96,9 @@ export const makeMemory = (options?: SessionFeedOptions): EventLogService => {
   }
   const headOf = (stored: Stored) => stored.records.at(-1)!.seq
 
-  const append: EventLogService["append"] = (sessionId, expectedSeq, events) =>
+  const append: EventLogService["append"] = (sessionId, expectedSeq, events, options) =>
     Effect.suspend((): Effect.Effect<Appended, AppendConflict | EventInvalid> => {
-      const checked = checkNewEvents(sessionId, expectedSeq, events)
+      const checked = checkNewEvents(sessionId, expectedSeq, events, options)
       if (Result.isFailure(checked)) return Effect.fail(checked.failure)
       const before = sessions.get(sessionId)
       const actualSeq = before === undefined ? 0 : headOf(before)

@@ -3,15 +3,17 @@
  * their schema, sizes, and that a session begins with its `session.created`.
  */
 import { Result, Schema, SchemaIssue } from "effect"
-import { EventInvalid, maxAppendEvents, maxEventBytes } from "./EventLog.ts"
+import { type AppendOptions, EventInvalid, maxAppendEvents, maxEventBytes } from "./EventLog.ts"
 import { type EventData, type EventRecord, type NewEvent, NewEventEnvelope } from "./EventRecord.ts"
 import { SessionId } from "./Ids.ts"
 import { eventSchemas, invalidBecause, isKnownType } from "./SessionEvent.ts"
 
 /** An event that a log may store: nothing in it can be changed by its writer any more. */
 export interface CheckedEvent {
-  /** The event as it was given, with a copy of its payload. Its `data` is still the writer's: store {@link json}. */
+  /** The event as it was given, with its payload frozen or copied. Its `data` is still the writer's: store {@link json}. */
   readonly event: NewEvent
+  /** The payload is a copy, which nobody else has: it may be given away. */
+  readonly isCopied: boolean
   /** The event's data as JSON text: this is what is stored, and what every reader gets parsed. */
   readonly json: string
   /** Bytes of the JSON text, at most three of its UTF-16 units too high, and of the payload. */
@@ -24,13 +26,14 @@ const explainEnvelope = Schema.decodeUnknownResult(Schema.toType(NewEventEnvelop
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
 
 /**
- * Checks an append and takes its events out of their writer's hands: payloads are copied, data becomes JSON text. What
+ * Checks an append and takes its events out of their writer's hands: payloads are copied unless they are frozen, data becomes JSON text. What
  * JSON has no word for is dropped (`undefined`) or refused (cycles, bigint).
  */
 export const checkNewEvents = (
   sessionId: string,
   expectedSeq: number,
-  events: ReadonlyArray<NewEvent>
+  events: ReadonlyArray<NewEvent>,
+  options?: AppendOptions
 ): Result.Result<ReadonlyArray<CheckedEvent>, EventInvalid> => {
   const refuse = (field: string, expected: string) => Result.fail(new EventInvalid({ sessionId, field, expected }))
   if (!isSessionId(sessionId)) return refuse("sessionId", "a UUID version 7 in lower case")
@@ -43,7 +46,7 @@ export const checkNewEvents = (
   }
   const checked: Array<CheckedEvent> = []
   for (let index = 0; index < events.length; index++) {
-    const one = checkEvent(events[index]!)
+    const one = checkEvent(events[index]!, options?.frozenPayloads === true)
     if ("expected" in one) return refuse(`events[${index}]${one.field}`, one.expected)
     checked.push(one)
   }
@@ -72,7 +75,7 @@ const isPlainEnvelope = (event: NewEvent): boolean =>
   !("actor" in event) &&
   !("cause" in event)
 
-const checkEvent = (event: NewEvent): CheckedEvent | Refusal => {
+const checkEvent = (event: NewEvent, isFrozen: boolean): CheckedEvent | Refusal => {
   if (!isPlainEnvelope(event) && !isEnvelope(event)) return explain(explainEnvelope(event), "")
   if (event.actor?.isWellFormed() === false) return { field: ".actor", expected: "well-formed Unicode text" }
   if (invalidBecause(event) !== undefined) return explainData(event)
@@ -85,7 +88,11 @@ const checkEvent = (event: NewEvent): CheckedEvent | Refusal => {
   if (size > maxEventBytes) {
     return { field: payload * 2 > size ? ".bytes" : ".data", expected: `at most ${maxEventBytes} bytes, not ${size}` }
   }
-  return { event: event.bytes === undefined ? event : { ...event, bytes: new Uint8Array(event.bytes) }, json, size }
+  const { bytes } = event
+  if (bytes === undefined) return { event, json, size, isCopied: false }
+  // A view of a larger buffer is copied in any case: it would keep the rest of it alive.
+  const isCopied = !isFrozen || bytes.byteLength !== bytes.buffer.byteLength
+  return { event: isCopied ? { ...event, bytes: new Uint8Array(bytes) } : event, json, size, isCopied }
 }
 
 const toJson = (data: EventData): string | undefined => {

@@ -29,7 +29,7 @@ export type SessionStatus = typeof SessionStatus.Type
 /** What the status is derived from. */
 export interface StatusFacts {
   readonly lifecycle: Lifecycle
-  /** A turn runs, or a shell said that a command does, or the session is one command that has not ended. */
+  /** A turn runs, or a shell said (OSC 133) that a command does. A program that says nothing of itself is not busy. */
   readonly busy: boolean
   readonly openRequests: number
   readonly linked: boolean

@@ -112,7 +112,7 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
         const { records } = transaction
         if (records.length > 0) {
           yield* log
-            .append(sessionId, transaction.before.seq, records)
+            .append(sessionId, transaction.before.seq, records, { frozenPayloads: true })
             .pipe(Effect.catchTag("AppendConflict", (conflict) => Effect.fail(otherOwner(conflict.message))))
         }
         state = transaction.after

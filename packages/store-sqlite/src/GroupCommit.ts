@@ -232,8 +232,9 @@ export const makeGroupCommit = (parts: GroupCommitParts) => {
     const transfer = batch.pieces.map((piece) => piece[3].buffer as ArrayBuffer)
     for (const draft of drafts.values()) {
       if (draft.followed) continue
-      for (const { event } of draft.added) {
-        if (event.bytes !== undefined && event.bytes.byteLength > 0) transfer.push(event.bytes.buffer as ArrayBuffer)
+      for (const { event, isCopied } of draft.added) {
+        if (isCopied && event.bytes !== undefined && event.bytes.byteLength > 0)
+          transfer.push(event.bytes.buffer as ArrayBuffer)
       }
     }
     thread.run(

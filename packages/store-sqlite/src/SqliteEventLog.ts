@@ -219,9 +219,9 @@ export const open = Effect.fn("SqliteEventLog.open")(function* (
     path,
     owner,
     previousOwner,
-    append: (sessionId, expectedSeq, events) =>
+    append: (sessionId, expectedSeq, events, options) =>
       Effect.callback((resume) => {
-        const checked = checkNewEvents(sessionId, expectedSeq, events)
+        const checked = checkNewEvents(sessionId, expectedSeq, events, options)
         if (Result.isFailure(checked)) resume(Effect.fail(checked.failure))
         else {
           group.append(sessionId, expectedSeq, checked.success, (outcome) =>

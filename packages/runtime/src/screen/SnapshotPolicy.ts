@@ -13,7 +13,7 @@ export interface SnapshotPolicy {
    */
   readonly quietBytes: number
   /**
-   * Past this much output without a snapshot it does not wait any more: 32 MiB, which takes a second to show where a
+   * Past this much output without a snapshot it does not wait any more: 64 MiB, which takes two seconds to show where a
    * program draws. Where showing goes faster it waits for a second's worth: a flood of text is left alone for longer.
    */
   readonly maxLagBytes: number
@@ -26,7 +26,7 @@ export const defaultSnapshotPolicy: SnapshotPolicy = {
   everyBytes: 1024 * 1024,
   quietMs: 150,
   quietBytes: 256 * 1024,
-  maxLagBytes: 32 * 1024 * 1024,
+  maxLagBytes: 64 * 1024 * 1024,
   keepBytes: defaultTerminalKeepBytes
 }
 

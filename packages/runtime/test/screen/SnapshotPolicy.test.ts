@@ -19,7 +19,7 @@ describe("when a screen is stored", () => {
   it("waits until output is slow, but not for ever", () => {
     assert.isFalse(isTime({ ...counts, offset: 2 * mib }, mib, defaultSnapshotPolicy))
     assert.isTrue(isTime({ ...counts, offset: 2 * mib }, 50 * 1024, defaultSnapshotPolicy))
-    assert.isTrue(isTime({ ...counts, offset: 33 * mib }, mib, defaultSnapshotPolicy))
+    assert.isTrue(isTime({ ...counts, offset: 65 * mib }, mib, defaultSnapshotPolicy))
     // 200 MB a second: a second's worth may wait.
     assert.isFalse(isTime({ ...counts, offset: 150 * mib, bytesPerMs: 200_000 }, mib, defaultSnapshotPolicy))
     assert.isTrue(isTime({ ...counts, offset: 200 * mib, bytesPerMs: 200_000 }, mib, defaultSnapshotPolicy))
