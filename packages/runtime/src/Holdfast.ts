@@ -13,6 +13,7 @@ import {
   type LogUnavailable,
   makeCommandId,
   makeSessionId,
+  maxWriteBytes,
   type ParticipantId,
   type Receipt,
   type Removed,
@@ -220,7 +221,15 @@ export const makeHoldfast = (
       (effect) => countOutcome(effect)
     )
 
-    const command: HoldfastService["command"] = Effect.fnUntraced(function* (sessionId, given, how) {
+    const command: HoldfastService["command"] = (sessionId, given, how) => {
+      // A keystroke must not feel the way of a command: its owner is at hand, and its schema is one comparison.
+      const owner = isKeystroke(given) ? live.peek(sessionId) : undefined
+      return owner === undefined
+        ? decided(sessionId, given, how)
+        : owner.submit({ ...(given as CommandBody<"terminal.write">), ...envelope(sessionId, how) })
+    }
+
+    const decided: HoldfastService["command"] = Effect.fnUntraced(function* (sessionId, given, how) {
       const checked = checkCommand(given)
       if (!("body" in checked)) return yield* malformed(sessionId, String(given?.type), checked)
       if (checked.body.type === "session.create" || checked.body.type === "session.fork") {
@@ -305,6 +314,13 @@ export const makeHoldfast = (
       until: (sessionId, fits) => Effect.flatMap(live.get(sessionId), (owner) => owner.until(fits))
     }
   })
+
+/** A `terminal.write` as its schema has it; anything else takes the common way, where what is wrong is named. */
+const isKeystroke = (given: unknown): boolean => {
+  const { data, type } = (given ?? {}) as { readonly type?: unknown; readonly data?: { readonly bytes?: unknown } }
+  const bytes = type === "terminal.write" ? data?.bytes : undefined
+  return bytes instanceof Uint8Array && bytes.byteLength <= maxWriteBytes
+}
 
 const malformed = (
   sessionId: SessionId,

@@ -38,6 +38,8 @@ export interface LiveSessionsParts {
 export interface LiveSessions {
   /** The owner of a stored session. */
   readonly get: (sessionId: SessionId) => Effect.Effect<SessionOwner, SessionNotFound | LogUnavailable>
+  /** The owner that a session has now, if it has one. */
+  readonly peek: (sessionId: SessionId) => SessionOwner | undefined
   /** The owner of a session that is about to be made. */
   readonly make: (
     sessionId: SessionId,
@@ -141,6 +143,11 @@ export const makeLiveSessions = (parts: LiveSessionsParts): Effect.Effect<LiveSe
           backend,
           secrets
         ).pipe(Effect.catchTag("SessionNotFound", Effect.die)),
+      peek: (sessionId) => {
+        const entry = entries.get(sessionId)
+        if (entry?.owner !== undefined) entry.usedAt = clock.currentTimeMillisUnsafe()
+        return entry?.owner
+      },
       all: () => [...entries.values()].flatMap(({ owner }) => (owner === undefined ? [] : [owner])),
       drop: (sessionId) =>
         Effect.suspend(() => {

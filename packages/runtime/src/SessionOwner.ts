@@ -9,6 +9,7 @@ import {
   type Command,
   CommandRejected,
   type Compaction,
+  decide,
   effectsOf,
   type EventInvalid,
   type EventLogService,
@@ -25,10 +26,11 @@ import {
   stateVersion,
   type BackendCommand
 } from "@holdfast/core"
-import { Clock, Deferred, Effect, Exit, Fiber, FiberSet, Queue, type Scope } from "effect"
+import { Clock, Deferred, Effect, Exit, Fiber, FiberSet, type Scope } from "effect"
 import { makeAlarm } from "./Alarm.ts"
 import { dueEvents, nextDue } from "./dueEvents.ts"
 import { makeGenerationSlot } from "./GenerationSlot.ts"
+import { Mailbox } from "./Mailbox.ts"
 import { RecentReceipts } from "./RecentReceipts.ts"
 import { type Message, type Transaction, transact } from "./Transaction.ts"
 
@@ -84,7 +86,7 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
     const { log, backend, policy } = parts
     const sessionId = parts.state.sessionId
     const clock = yield* Clock.Clock
-    const mailbox = yield* Queue.bounded<Message<Reply>>(mailboxCapacity)
+    const mailbox = new Mailbox<Message<Reply>>(mailboxCapacity)
     const fork = yield* FiberSet.makeRuntime()
     const receipts = new RecentReceipts()
 
@@ -99,12 +101,15 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
     const tell = (number: number, events: ReadonlyArray<Observed>): Effect.Effect<void> =>
       Effect.gen(function* () {
         const reply: Reply = Deferred.makeUnsafe()
-        const offered = yield* Queue.offer(mailbox, { kind: "told", generation: number, events, reply })
-        if (offered) yield* Effect.ignore(Deferred.await(reply))
+        if (mailbox.put({ kind: "told", generation: number, events, reply }))
+          yield* Effect.ignore(Deferred.await(reply))
       })
 
     const slot = yield* makeGenerationSlot({ backend, tell, secrets: parts.secrets })
-    const alarm = yield* makeAlarm(clock, Queue.offer(mailbox, { kind: "tick" }))
+    const alarm = yield* makeAlarm(
+      clock,
+      Effect.sync(() => mailbox.put({ kind: "tick" }))
+    )
 
     /** Stores a transaction and lives by it. */
     const commit = (transaction: Transaction<Reply>): Effect.Effect<void, EventInvalid | LogUnavailable> =>
@@ -200,23 +205,23 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
         const kept: Array<Message<Reply>> = []
         for (const message of messages) {
           if (message.kind === "command") Deferred.doneUnsafe(message.reply, Exit.fail(unavailable))
-          else kept.push(message)
+          // What was taken one by one may be stored already, and must not be told again.
+          else if (message.kind === "tick" || !Deferred.isDoneUnsafe(message.reply)) kept.push(message)
         }
         if (isFinal(unavailable)) return Effect.fail(unavailable)
         return Effect.gen(function* () {
           yield* Effect.logWarning("the log cannot take events; trying again", unavailable)
           yield* Effect.sleep(delayMs)
-          const more = yield* Queue.clear(mailbox)
-          inHand = [...kept, ...more]
+          inHand = [...kept, ...mailbox.drain()]
           yield* handleOrRetry(inHand, Math.min(delayMs * 2, maxStoreRetryMs))
         })
       })
 
     const loop = Effect.gen(function* () {
       alarm.set(nextDue(state, policy))
-      const messages = yield* Queue.takeAll(mailbox)
-      inHand = messages
-      yield* handleOrRetry(messages)
+      yield* mailbox.filled
+      inHand = mailbox.drain()
+      yield* handleOrRetry(inHand)
       inHand = []
     }).pipe(
       Effect.forever,
@@ -224,9 +229,7 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
       Effect.annotateLogs({ sessionId }),
       Effect.ensuring(
         Effect.gen(function* () {
-          const waiting = yield* Effect.orElseSucceed(Queue.clear(mailbox), (): Array<Message<Reply>> => [])
-          Queue.shutdownUnsafe(mailbox)
-          for (const message of [...inHand, ...waiting]) {
+          for (const message of [...inHand, ...mailbox.close()]) {
             if (message.kind !== "tick") Deferred.doneUnsafe(message.reply, Exit.fail(stoppedOwner))
           }
           inHand = []
@@ -249,11 +252,8 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
     const enqueue = (command: Command): Effect.Effect<Receipt, CommandError> =>
       Effect.gen(function* () {
         const reply: Reply = Deferred.makeUnsafe()
-        if (!Queue.offerUnsafe(mailbox, { kind: "command", command, reply })) {
-          return yield* fiber.pollUnsafe() === undefined
-            ? busy(command, `${mailboxCapacity} commands wait already: try again`)
-            : stoppedOwner
-        }
+        if (mailbox.isFull) return yield* busy(command, `${mailboxCapacity} messages wait already: try again`)
+        if (!mailbox.put({ kind: "command", command, reply })) return yield* stoppedOwner
         const receipt = yield* Deferred.await(reply)
         return receipt!
       })
@@ -264,15 +264,8 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
      */
     const write = (command: Command<"terminal.write">): Effect.Effect<Receipt, CommandError> =>
       Effect.gen(function* () {
-        const probe = transact(state, [{ kind: "command", command, reply: undefined }], {
-          at: now(),
-          policy,
-          capabilities: backend.capabilities,
-          known: () => undefined,
-          due: () => []
-        })
-        const outcome = probe.answers[0]!.outcome
-        if (outcome instanceof CommandRejected) return yield* outcome
+        const decision = decide(state, command, { policy, capabilities: backend.capabilities })
+        if (!decision.accepted) return yield* decision.rejection
         const open = slot.current()
         if (open === undefined) return yield* busy(command, "the terminal is not open")
         const receipt = { sessionId, commandId: command.commandId, firstSeq: state.seq + 1, lastSeq: state.seq }
@@ -284,7 +277,7 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
           })
         )
         // A burst's first keystroke: that it was typed is logged under an id of its own, after the fact.
-        if (probe.records.length > 0) fork(Effect.ignore(enqueue({ ...command, commandId: makeCommandId() })))
+        if (decision.events.length > 0) fork(Effect.ignore(enqueue({ ...command, commandId: makeCommandId() })))
         return receipt
       })
 
@@ -323,7 +316,7 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
       isIdle: () =>
         slot.current() === undefined &&
         inHand.length === 0 &&
-        Queue.sizeUnsafe(mailbox) === 0 &&
+        mailbox.size === 0 &&
         nextDue(state, policy) === undefined,
       stopped: Effect.asVoid(Fiber.await(fiber))
     }

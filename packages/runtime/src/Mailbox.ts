@@ -1,0 +1,58 @@
+import { Effect } from "effect"
+
+/**
+ * What waits for a session's owner. A plain queue: whoever puts something in wakes the owner at once, in the same tick,
+ * which is what an echo waits for. Its bound is kept by those who put in: commands are refused when it is full, and a
+ * backend has one batch in it at a time beside the outcomes of the commands that it performs.
+ */
+export class Mailbox<Message> {
+  #waiting: Array<Message> = []
+  #wake: (() => void) | undefined
+  #isClosed = false
+  readonly #capacity: number
+
+  constructor(capacity: number) {
+    this.#capacity = capacity
+  }
+
+  get size(): number {
+    return this.#waiting.length
+  }
+
+  /** Whether another command is one too many. */
+  get isFull(): boolean {
+    return this.#waiting.length >= this.#capacity
+  }
+
+  /** Puts something in; false when the owner has stopped. */
+  put(message: Message): boolean {
+    if (this.#isClosed) return false
+    this.#waiting.push(message)
+    const wake = this.#wake
+    this.#wake = undefined
+    wake?.()
+    return true
+  }
+
+  /** Takes all that is there. */
+  drain(): ReadonlyArray<Message> {
+    const taken = this.#waiting
+    this.#waiting = []
+    return taken
+  }
+
+  /** Takes what is left; nothing can be put in any more. */
+  close(): ReadonlyArray<Message> {
+    this.#isClosed = true
+    return this.drain()
+  }
+
+  /** Waits until something is there. It is taken afterwards, so that an interrupted wait loses nothing. */
+  readonly filled: Effect.Effect<void> = Effect.callback<void>((resume) => {
+    if (this.#waiting.length > 0) return resume(Effect.void)
+    this.#wake = () => resume(Effect.void)
+    return Effect.sync(() => {
+      this.#wake = undefined
+    })
+  })
+}
