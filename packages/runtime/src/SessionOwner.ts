@@ -91,6 +91,8 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
     const receipts = new RecentReceipts()
 
     let state = parts.state
+    /** Of a batch that is told one by one, because the log refused something in it: what is left of it. */
+    const untold = new WeakMap<Reply, ReadonlyArray<Observed>>()
     let inHand: ReadonlyArray<Message<Reply>> = []
     let checkpointed = state.seq
 
@@ -177,15 +179,17 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
           if (message.kind === "command") return answer(message.reply, Exit.fail(invalid))
           if (message.kind === "tick") return Effect.void
           if (message.events.length > 1) {
-            return Effect.andThen(
-              Effect.forEach(
-                message.events,
-                (event) => handle([{ ...message, events: [event], reply: Deferred.makeUnsafe() }]),
-                {
-                  discard: true
-                }
-              ),
-              answer(message.reply, Exit.succeed(undefined))
+            const oneByOne = Effect.forEach(
+              message.events,
+              (event, index) =>
+                Effect.tap(handle([{ ...message, events: [event], reply: Deferred.makeUnsafe() }]), () =>
+                  Effect.sync(() => untold.set(message.reply, message.events.slice(index + 1)))
+                ),
+              { discard: true }
+            )
+            return oneByOne.pipe(
+              Effect.andThen(Effect.sync(() => untold.delete(message.reply))),
+              Effect.andThen(answer(message.reply, Exit.succeed(undefined)))
             )
           }
           const left = note("error", `what the backend told was left out: ${invalid.message}`) as Observed
@@ -206,7 +210,10 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
         for (const message of messages) {
           if (message.kind === "command") Deferred.doneUnsafe(message.reply, Exit.fail(unavailable))
           // What was taken one by one may be stored already, and must not be told again.
-          else if (message.kind === "tick" || !Deferred.isDoneUnsafe(message.reply)) kept.push(message)
+          else if (message.kind === "tick") kept.push(message)
+          else if (!Deferred.isDoneUnsafe(message.reply)) {
+            kept.push({ ...message, events: untold.get(message.reply) ?? message.events })
+          }
         }
         if (isFinal(unavailable)) return Effect.fail(unavailable)
         return Effect.gen(function* () {

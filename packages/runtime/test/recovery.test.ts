@@ -1,5 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { type EventLogService, LogUnavailable, makeMemory, type PromptId, sessionStatus } from "@holdfast/core"
+import {
+  EventInvalid,
+  type EventLogService,
+  LogUnavailable,
+  makeMemory,
+  type PromptId,
+  sessionStatus
+} from "@holdfast/core"
 import { makeHoldfast } from "@holdfast/runtime"
 import { scriptedAgent, scriptedBackend } from "@holdfast/testkit"
 import { Deferred, Effect, Exit, Scope } from "effect"
@@ -158,6 +165,43 @@ describe("loss and recovery", () => {
       yield* holdfast.until(sessionId, (state) => isIdle(state) && state.lastTurnId !== null)
       const titled = (yield* eventsOf(log, sessionId)).filter(({ type }) => type === "terminal.titled")
       assert.lengthOf(titled, 1)
+    })
+  )
+
+  it.effect("tells nothing twice when the store refuses one event of a batch and is full for the next", () =>
+    Effect.gen(function* () {
+      const memory = makeMemory()
+      const failed = yield* Deferred.make<void>()
+      let isFull = true
+      const titleOf = (event: { readonly data: { readonly [key: string]: unknown } } | undefined) =>
+        event?.data["title"]
+      const log: EventLogService = {
+        ...memory,
+        append: (sessionId, expectedSeq, events, options) =>
+          Effect.suspend((): ReturnType<EventLogService["append"]> => {
+            const bad = events.findIndex((event) => titleOf(event) === "bad")
+            if (bad >= 0) {
+              return Effect.fail(new EventInvalid({ sessionId, field: `events[${bad}]`, expected: "something else" }))
+            }
+            if (isFull && titleOf(events[0]) === "third") {
+              Deferred.doneUnsafe(failed, Exit.void)
+              return Effect.fail(new LogUnavailable({ operation: "append", reason: "disk-full", detail: "make room" }))
+            }
+            return memory.append(sessionId, expectedSeq, events, options)
+          })
+      }
+      const backend = agent()
+      const { holdfast, sessionId } = yield* openSession(backend, { log })
+      const session = yield* backend.opening(1)
+      const titles = ["first", "bad", "third", "fourth"]
+      session.say(...titles.map((title) => ({ type: "terminal.titled", data: { title } }) as const))
+      yield* Deferred.await(failed)
+      isFull = false
+      yield* TestClock.adjust(10_000)
+      yield* holdfast.until(sessionId, (state) => state.terminal?.title === "fourth")
+      const told = (yield* eventsOf(log, sessionId)).filter(({ type }) => type === "terminal.titled")
+      assert.deepStrictEqual(told.map(titleOf), ["first", "third", "fourth"])
+      assert.include(yield* typesOf(log, sessionId), "backend.noted")
     })
   )
 
