@@ -77,9 +77,16 @@ export interface PtyProcess {
  */
 const silenceMs = 100
 
+/**
+ * Milliseconds that a program which has let go of its terminal may take to exit before the terminal is closed: a second.
+ * Closing it earlier hangs up a program that is about to exit with a code of its own.
+ */
+const exitMs = 1_000
+
 /** What is used of node-pty's Unix terminal beyond its types, as of 1.1.0. Windows has none of it. */
 interface UnixTerminal {
   readonly fd: number
+  readonly pid: number
   readonly _socket: {
     readonly destroyed: boolean
     readonly readableEnded: boolean
@@ -144,8 +151,9 @@ export const spawnPty = (nodePty: NodePty, launch: PtyLaunch, listener: PtyListe
 
 /**
  * node-pty destroys its stream 200 ms after the program's exit, read to the end or not: a terminal that is paused then, or a
- * host that was busy, loses what the kernel still holds. That one call is held back here until somebody calls `close`; the
- * stream's own ways to end (an error, the end of file) are left as they are.
+ * host that was busy, loses what the kernel still holds. That one call is held back here until somebody calls `close`. And
+ * it destroys its stream when the program has closed its side, which may be just before the exit: then the program would
+ * die of SIGHUP instead. That call waits for the exit.
  *
  * Once the stream is destroyed its file descriptor may belong to anybody: it is used only while `isOpen`.
  */
@@ -154,9 +162,14 @@ const holdOpen = (pty: UnixTerminal, onLinger: () => void) => {
   const destroy = socket.destroy.bind(socket)
   const isOpen = () => !socket.destroyed
   const input = makePtyInput(pty.fd, isOpen)
+  const closeAfterExit = (error: Error | undefined, until: number) => {
+    if (socket.destroyed) return
+    if (hasExited(pty.pid) || performance.now() >= until) destroy(error)
+    else setTimeout(() => closeAfterExit(error, until), 1)
+  }
   socket.destroy = (error) => {
-    if (error !== undefined || socket.readableEnded) return destroy(error)
-    onLinger()
+    if (error !== undefined || socket.readableEnded) closeAfterExit(error, performance.now() + exitMs)
+    else onLinger()
     return socket
   }
   const close = () => {
@@ -164,6 +177,16 @@ const holdOpen = (pty: UnixTerminal, onLinger: () => void) => {
     destroy()
   }
   return { isOpen, write: input.write, close }
+}
+
+/** Whether node-pty has reaped the program. */
+const hasExited = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    return false
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ESRCH"
+  }
 }
 
 /** On Windows node-pty queues input itself, without a bound. */

@@ -43,6 +43,13 @@ describe("a real program in a real terminal", { timeout: 60_000 }, () => {
       expect(Buffer.concat(chunks).equals(Buffer.from(expected))).toBe(true)
     }))
 
+  it("ends with its own exit code, also when it lets go of its terminal before", () =>
+    inRuntime(async (holdfast) => {
+      const sessionId = await run(holdfast, "exec <&- >&- 2>&-; sleep 0.1; exit 7")
+      const { end } = await holdfast.until(sessionId, isClosed)
+      expect(end).toMatchObject({ exitCode: 7, signal: null })
+    }))
+
   it("shows its screen as it was at any event, and from a stored snapshot once there is much of it", () =>
     inRuntime(async (holdfast) => {
       const sessionId = await run(holdfast, `printf 'first\\n'; read x; seq 1 300000; printf 'last\\n'; read x`)
