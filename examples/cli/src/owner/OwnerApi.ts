@@ -51,6 +51,8 @@ export class OwnerApi extends RpcGroup.make(
     success: Schema.Struct({
       protocol: Schema.Int,
       pid: Schema.Int,
+      /** It is about to end and takes no sessions: its successor does. */
+      leaving: Schema.Boolean,
       /** What its start found of an earlier owner: sessions that had been live, processes that it ended. */
       swept: Schema.Struct({ sessions: Schema.Int, orphans: Schema.Int })
     }),

@@ -47,7 +47,7 @@ export const connectOwner = Effect.fnUntraced(function* (
   if (protocol === undefined) return undefined
   const client = yield* RpcClient.make(OwnerApi, { disableTracing: true }).pipe(Effect.provideContext(protocol))
   const hello = yield* client.Hello().pipe(Effect.catchTag("RpcClientError", () => Effect.undefined))
-  if (hello === undefined) return undefined
+  if (hello === undefined || hello.leaving) return undefined
   if (hello.protocol !== ownerProtocol) {
     return yield* unavailable(
       `the background process ${hello.pid} that owns ${store} is of another version of holdfast: ` +

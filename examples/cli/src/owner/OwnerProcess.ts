@@ -88,7 +88,11 @@ const listen = ({
 const isSettled = (state: SessionState) => state.chart.lifecycle === "open" || hasEnded(state)
 
 /** The calls, on a runtime that may still be sweeping its store. */
-const handlers = (whenReady: Effect.Effect<HoldfastService, LogUnavailable>, lastWords: LastWords) => {
+const handlers = (
+  whenReady: Effect.Effect<HoldfastService, LogUnavailable>,
+  lastWords: LastWords,
+  isLeaving: () => boolean
+) => {
   const command = (...[sessionId, body]: Parameters<HoldfastService["command"]>) =>
     Effect.flatMap(whenReady, (holdfast) => holdfast.command(sessionId, body))
   const waitForEnd = (sessionId: SessionId) =>
@@ -97,7 +101,13 @@ const handlers = (whenReady: Effect.Effect<HoldfastService, LogUnavailable>, las
     command(sessionId, { type: "terminal.resize", data: size })
 
   return OwnerApi.toLayer({
-    Hello: () => Effect.map(whenReady, ({ swept }) => ({ protocol: ownerProtocol, pid: process.pid, swept })),
+    Hello: () =>
+      Effect.map(whenReady, ({ swept }) => ({
+        protocol: ownerProtocol,
+        pid: process.pid,
+        leaving: isLeaving(),
+        swept
+      })),
     Create: ({ spec, title }) =>
       Effect.flatMap(whenReady, (holdfast) =>
         holdfast.create({ backend: "pty", spec, ...(title === undefined ? {} : { title }) })
@@ -171,9 +181,10 @@ export const ownerProcess = (store: string): Effect.Effect<void, LogUnavailable>
 
     const ready = yield* Deferred.make<HoldfastService, LogUnavailable>()
     const lastWords = makeLastWords()
+    let leaving = false
     const serving = yield* Layer.build(
       RpcServer.layer(OwnerApi, { disableTracing: true }).pipe(
-        Layer.provide(handlers(Deferred.await(ready), lastWords)),
+        Layer.provide(handlers(Deferred.await(ready), lastWords, () => leaving)),
         Layer.provideMerge(RpcServer.layerProtocolSocketServer),
         Layer.provide(Layer.effect(SocketServer.SocketServer, listen(place))),
         Layer.provide(RpcSerialization.layerNdjson)
@@ -188,4 +199,8 @@ export const ownerProcess = (store: string): Effect.Effect<void, LogUnavailable>
       Effect.onExit((exit) => Deferred.done(ready, exit))
     )
     yield* untilIdle(holdfast, clientIds)
+    // In the same step as the last look: who comes now is not taken in, only to be closed with the rest. Without the socket
+    // the successor waits for the log instead of for an answer.
+    leaving = true
+    rmSync(place.socket, { force: true })
   }).pipe(Effect.scoped)
