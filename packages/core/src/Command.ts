@@ -51,7 +51,10 @@ export const commandSchemas = {
   "session.rename": S.Struct({ title: title.check(S.isMinLength(1)) }),
   "session.archive": none,
   "session.unarchive": none,
-  /** Makes a branch: a new session `into` with the events up to and including `at` (the head unless given). */
+  /**
+   * Makes a branch: a new session `into` whose history is this one's up to and including `at` (the head unless given). The
+   * branch names its parent and `at`; the parent's events are not copied.
+   */
   "session.fork": S.Struct({ into: SessionId, at: optional(S.Int.check(S.isGreaterThanOrEqualTo(1))) }),
   "session.suspend": S.Struct({ reason: optional(S.String) }),
   /** Ends it: politely, then after `graceMs` (the policy's unless given) by force, or by force at once. */

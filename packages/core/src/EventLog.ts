@@ -103,7 +103,10 @@ export interface Appended {
   readonly lastSeq: number
 }
 
-/** What an accepted command led to. Repeating the command gives the same receipt, also after a restart. */
+/**
+ * What an accepted command led to. Repeating the command gives the same receipt, also after a restart. A keystroke has no
+ * events of its own: its `firstSeq` is past its `lastSeq`, and its receipt is remembered only while the session is live.
+ */
 export const Receipt = Schema.Struct({
   sessionId: SessionId,
   commandId: CommandId,
