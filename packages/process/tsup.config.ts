@@ -1,8 +1,8 @@
 import { defineConfig } from "tsup"
 
-// Declarations come from `tsc`; dependencies and peer dependencies stay imports.
+// Declarations come from `tsc`; dependencies and peer dependencies stay imports. The keeper is a program of its own.
 export default defineConfig({
-  entry: ["src/index.ts"],
+  entry: { index: "src/index.ts", keeper: "src/keeper.ts" },
   format: "esm",
   target: "node22",
   dts: false,

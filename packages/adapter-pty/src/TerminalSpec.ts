@@ -1,10 +1,9 @@
 /** What a host asks of a terminal, what the log keeps of it, and everything that is checked before something starts. */
-import { type CheckedSpec, SpecInvalid, TerminalDimension } from "@holdfast/core"
-import { Effect, Schema, SchemaIssue } from "effect"
+import { type CheckedSpec, decodeSpec, SpecInvalid, TerminalDimension } from "@holdfast/core"
+import { defaultPassedNames, directoryProblem, findProgram, makeEnvironment, nameProblem } from "@holdfast/process"
+import { Effect, Schema } from "effect"
 import { resolve } from "node:path"
-import { defaultPassedNames, makeEnvironment, nameProblem } from "./Environment.ts"
 import type { LaunchProfile, LaunchRequest } from "./LaunchProfile.ts"
-import { directoryProblem, findProgram } from "./Program.ts"
 
 /** A text that the kernel can take: it ends texts at NUL. */
 const SystemText = Schema.String.check(
@@ -68,39 +67,21 @@ export type RecordedSpec = typeof RecordedSpec.Type
 /** What is set apart from the log. */
 export const TerminalSecrets = Schema.Struct({ env: Schema.Record(Schema.String, Schema.String) })
 
+/** What this terminal can do, as programs look it up: 256 and true colours, xterm's sequences. */
+const terminalVariables = { TERM: "xterm-256color", COLORTERM: "truecolor" }
+
 /** Profiles by their names. */
 export type Profiles = ReadonlyMap<string, LaunchProfile>
 
 const invalid = (field: string, expected: string) => new SpecInvalid({ backend: "pty", field, expected })
 
-const reword = (message: string): string =>
-  message
-    .replace(/^Expected no excess property/, "no such field")
-    .replace(/^Missing key/, "a value")
-    .replace(/^Expected /, "")
-
-const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
-
-/** Names the field of the first issue of a failed decode, and what was expected of it. */
-const decode = <A, I>(schema: Schema.Codec<A, I>) => {
-  const decoded = Schema.decodeUnknownEffect(schema, { onExcessProperty: "error" })
-  return (input: unknown): Effect.Effect<A, SpecInvalid> =>
-    decoded(input).pipe(
-      Effect.mapError((error) => {
-        const issue = issuesOf(error.issue).issues[0]
-        const path = (issue?.path ?? []).map((key) => String(typeof key === "object" ? key.key : key))
-        return invalid(path.length === 0 ? "spec" : path.join("."), reword(issue?.message ?? error.message))
-      })
-    )
-}
-
-const decodeSpec = decode(TerminalSpec)
-const decodeRecorded = decode(RecordedSpec)
-const decodeSecrets = decode(TerminalSecrets)
+const decodeTerminal = decodeSpec("pty", TerminalSpec)
+const decodeRecorded = decodeSpec("pty", RecordedSpec)
+const decodeSecrets = decodeSpec("pty", TerminalSecrets)
 
 /** Checks what a host asks for, down to the program's file, and fills in defaults. */
 export const checkSpec = Effect.fnUntraced(function* (profiles: Profiles, input: unknown) {
-  const spec = yield* decodeSpec(input)
+  const spec = yield* decodeTerminal(input)
   const cwd = resolve(spec.cwd ?? process.cwd())
   const values = spec.env?.values ?? {}
   const recorded: RecordedSpec = {
@@ -152,7 +133,11 @@ const prepare = Effect.fnUntraced(function* (
   }
   const cwdProblem = directoryProblem(spec.cwd)
   if (cwdProblem !== undefined) return yield* invalid("cwd", cwdProblem)
-  const env = makeEnvironment({ host: process.env, pass: [...defaultPassedNames, ...spec.env.pass], values })
+  const env = makeEnvironment({
+    host: process.env,
+    pass: [...defaultPassedNames, ...spec.env.pass],
+    values: { ...terminalVariables, ...values }
+  })
   const request: LaunchRequest = { command: spec.command, args: spec.args, cwd: spec.cwd, env }
   const launch =
     nativeId === undefined || profile.resume === undefined ? profile.launch(request) : profile.resume(request, nativeId)

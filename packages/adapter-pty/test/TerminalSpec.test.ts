@@ -4,8 +4,6 @@ import { Effect, Stream } from "effect"
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { makeEnvironment } from "../src/Environment.ts"
-import { findProgram } from "../src/Program.ts"
 import { loadNodePty } from "../src/PtyProcess.ts"
 import { type LaunchProfile, ptyBackend } from "../src/index.ts"
 
@@ -115,45 +113,6 @@ describe("a terminal's spec", () => {
       assert.match(textOf(events), /No such file/)
     }).pipe(Effect.scoped)
   )
-})
-
-describe("finding a program", () => {
-  it.effect("takes a path from the directory, a name from the PATH, and tells what is wrong with neither", () =>
-    Effect.gen(function* () {
-      const folder = yield* temporaryFolder
-      const program = join(folder, "tool")
-      writeFileSync(program, "")
-      assert.deepInclude(findProgram("./missing", folder, {}), {
-        expected: `a program that exists, and ${folder}/missing does not`
-      })
-      assert.deepStrictEqual(findProgram("./tool", folder, {}), {
-        expected: `a program that may be executed, and ${program} may not (EACCES)`
-      })
-      assert.match(JSON.stringify(findProgram("tool", "/", { PATH: folder })), /may be executed/)
-      chmodSync(program, 0o755)
-      assert.deepStrictEqual(findProgram("./tool", folder, {}), { path: program })
-      assert.deepStrictEqual(findProgram("tool", "/", { PATH: `/nonesuch:${folder}` }), { path: program })
-      assert.deepStrictEqual(findProgram("tool", folder, { PATH: "." }), { path: program })
-      assert.match(JSON.stringify(findProgram("tool", folder, { PATH: "/nonesuch" })), /none of its directories/)
-    }).pipe(Effect.scoped)
-  )
-})
-
-describe("the environment", () => {
-  it("has names that were passed on, beginnings too, then the terminal's own, then values", () => {
-    const host = { PATH: "/bin", LC_ALL: "C", LC_TIME: "C", LCX: "x", TERM: "screen", SECRET: "s" }
-    assert.deepStrictEqual(
-      makeEnvironment({ host, pass: ["PATH", "LC_*", "ABSENT"], values: { COLORTERM: "no", A: "b" } }),
-      {
-        PATH: "/bin",
-        LC_ALL: "C",
-        LC_TIME: "C",
-        TERM: "xterm-256color",
-        COLORTERM: "no",
-        A: "b"
-      }
-    )
-  })
 })
 
 describe("a launch profile", () => {

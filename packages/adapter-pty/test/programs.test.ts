@@ -5,7 +5,7 @@ import { Deferred, Effect, Stream } from "effect"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { findProgram } from "../src/Program.ts"
+import { findProgram } from "@holdfast/process"
 import { ptyBackend } from "../src/index.ts"
 
 const path = { PATH: process.env["PATH"] ?? "" }

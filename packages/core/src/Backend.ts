@@ -5,7 +5,7 @@
 import { type Effect, Schema, type Scope, type Stream } from "effect"
 import type { Capabilities } from "./Capabilities.ts"
 import type { ContentBlock, PermissionOutcome, QuestionOutcome } from "./Content.ts"
-import type { PromptId, RequestId, SessionId, TurnId } from "./Ids.ts"
+import type { ItemId, PromptId, RequestId, SessionId, TurnId } from "./Ids.ts"
 import type { DataOf, Delivery, EventBody, KnownType } from "./SessionEvent.ts"
 
 /** What the host asks for cannot be run: a missing directory, a bad value. Nothing was logged or started. */
@@ -59,6 +59,10 @@ type OwnType =
   | "backend.suspending"
   | "backend.lost"
   | "turn.interrupting"
+  | "context.compacting"
+  | "history.reverting"
+  | "history.restoring"
+  | "item.stopping"
   | "process.signalled"
   | "terminal.typed"
   | "terminal.snapshot"
@@ -98,6 +102,16 @@ export type BackendCommand =
   | { readonly type: "resize"; readonly cols: number; readonly rows: number }
   | { readonly type: "signal"; readonly signal: string }
   | { readonly type: "configure"; readonly model?: string; readonly effort?: string; readonly mode?: string }
+  /** Shorten the context now: `context.compacted` tells when it is done. */
+  | { readonly type: "compact" }
+  /** Take back this turn and all after it: `history.reverted` tells. */
+  | { readonly type: "revert"; readonly turnId: TurnId }
+  /** Undo the last revert: `history.restored` tells. */
+  | { readonly type: "restore" }
+  /** Stop one tool call: its `item.completed` tells. */
+  | { readonly type: "stopItem"; readonly itemId: ItemId }
+  /** The session was archived, or taken out of the archive. */
+  | { readonly type: "archive"; readonly archived: boolean }
   /** Branch the native session; {@link Performed.nativeId} is the branch. */
   | { readonly type: "fork"; readonly throughTurn?: TurnId }
   | { readonly type: "suspend" }
@@ -175,4 +189,9 @@ export interface Backend {
   readonly check: (spec: unknown) => Effect.Effect<CheckedSpec, SpecInvalid>
   /** Opens or resumes a session. Closing the scope stops all that it started, by force where need be. */
   readonly open: (request: OpenRequest) => Effect.Effect<BackendSession, BackendLost | SpecInvalid, Scope.Scope>
+  /**
+   * Ends what it keeps for all of its sessions, such as an agent's server. The runtime calls it at its own end, after the
+   * last session; an `open` after it starts afresh.
+   */
+  readonly release?: Effect.Effect<void>
 }

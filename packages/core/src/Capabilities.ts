@@ -24,7 +24,15 @@ export const Capabilities = Schema.Struct({
   /** Can be put to rest and woken later. */
   suspend: Schema.Boolean,
   /** Can deliver operating system signals. */
-  signals: Schema.Boolean
+  signals: Schema.Boolean,
+  /** Can shorten what the model is given of the conversation. Absent, like the following, means it cannot. */
+  compact: Schema.optionalKey(Schema.Boolean),
+  /** Can take turns back, with the files that they changed where it kept them, and restore them. */
+  revert: Schema.optionalKey(Schema.Boolean),
+  /** Keeps archived sessions apart. */
+  archive: Schema.optionalKey(Schema.Boolean),
+  /** Can stop one tool call, such as a command that goes on in the background. */
+  stopItems: Schema.optionalKey(Schema.Boolean)
 })
 export type Capabilities = typeof Capabilities.Type
 
@@ -40,5 +48,9 @@ export const noCapabilities: Capabilities = {
   fork: false,
   configure: false,
   suspend: false,
-  signals: false
+  signals: false,
+  compact: false,
+  revert: false,
+  archive: false,
+  stopItems: false
 }

@@ -4,7 +4,17 @@
  */
 import { Schema } from "effect"
 import { Artifact, ContentBlock, Json, PermissionOutcome, QuestionOutcome, Role } from "./Content.ts"
-import { type Actor, ArtifactId, type CommandId, ParticipantId, PromptId, RequestId, SessionId, TurnId } from "./Ids.ts"
+import {
+  type Actor,
+  ArtifactId,
+  type CommandId,
+  ItemId,
+  ParticipantId,
+  PromptId,
+  RequestId,
+  SessionId,
+  TurnId
+} from "./Ids.ts"
 import { Delivery, TerminalDimension } from "./SessionEvent.ts"
 
 const S = Schema
@@ -73,6 +83,14 @@ export const commandSchemas = {
   "question.answer": S.Struct({ requestId: RequestId, outcome: QuestionOutcome }),
   /** The deadline has passed: the default takes the answer's place. Only the runtime sends it. */
   "request.expire": S.Struct({ requestId: RequestId }),
+  /** Shortens what the model is given of the conversation. */
+  "context.compact": none,
+  /** Takes back a turn and all after it, with the files that they changed where the agent kept them. */
+  "history.revert": S.Struct({ turnId: TurnId }),
+  /** Undoes the last revert, as long as no prompt came after it. */
+  "history.restore": none,
+  /** Stops one tool call, such as a command that goes on in the background. */
+  "item.stop": S.Struct({ itemId: ItemId }),
   "backend.configure": S.Struct({ model: optional(S.String), effort: optional(S.String), mode: optional(S.String) }),
   "participant.join": S.Struct({ participantId: ParticipantId, name: S.String, role: Role }),
   "participant.change": S.Struct({ participantId: ParticipantId, name: optional(S.String), role: optional(Role) }),

@@ -24,6 +24,12 @@ const effectTypes: ReadonlySet<string> = new Set<KnownType>([
   "permission.resolved",
   "question.answered",
   "backend.configuring",
+  "context.compacting",
+  "history.reverting",
+  "history.restoring",
+  "item.stopping",
+  "session.archived",
+  "session.unarchived",
   "backend.suspending",
   "backend.closing",
   "terminal.resized",
@@ -79,6 +85,19 @@ const effectOf = (before: SessionState, record: EventRecord): SessionEffect | un
       }
     case "backend.configuring":
       return { do: "perform", command: { type: "configure", ...event.data } }
+    case "context.compacting":
+      return { do: "perform", command: { type: "compact" } }
+    case "history.reverting":
+      return { do: "perform", command: { type: "revert", turnId: event.data.turnId } }
+    case "history.restoring":
+      return { do: "perform", command: { type: "restore" } }
+    case "item.stopping":
+      return { do: "perform", command: { type: "stopItem", itemId: event.data.itemId } }
+    case "session.archived":
+    case "session.unarchived":
+      // A backend that is not open learns of it when it is opened again.
+      if (before.chart.lifecycle !== "open" || before.capabilities?.archive !== true) return undefined
+      return { do: "perform", command: { type: "archive", archived: event.type === "session.archived" } }
     case "backend.suspending":
       return { do: "perform", command: { type: "suspend" } }
     case "backend.closing":

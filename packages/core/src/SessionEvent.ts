@@ -119,6 +119,32 @@ export const eventSchemas = {
     raw: optional(Json)
   }),
 
+  /** The agent found a title. It counts until somebody renames the session. */
+  "agent.titled": S.Struct({ title: text }),
+  /** What can be chosen with `backend.configure`: models with their efforts, and modes (an agent, an approval policy). */
+  "agent.offered": S.Struct({
+    models: optional(
+      S.Array(S.Struct({ id: text, name: optional(text), efforts: optional(S.Array(text)) })).check(
+        S.isMaxLength(1_000)
+      )
+    ),
+    modes: optional(
+      S.Array(S.Struct({ id: text, name: optional(text), description: optional(text) })).check(S.isMaxLength(1_000))
+    )
+  }),
+
+  /** A shorter context was asked for; `context.compacted` tells when it is so. */
+  "context.compacting": none,
+  /** The model is given a summary in place of what came before. The log keeps everything. */
+  "context.compacted": S.Struct({ turnId: optional(TurnId), automatic: optional(S.Boolean), summary: optional(text) }),
+  /** Taking back this turn and all after it was asked for. */
+  "history.reverting": S.Struct({ turnId: TurnId }),
+  /** This turn and all after it are taken back: the agent does not know of them any more. The log keeps them. */
+  "history.reverted": S.Struct({ turnId: TurnId, files: optional(S.Array(text)) }),
+  "history.restoring": none,
+  /** What was reverted last is back. */
+  "history.restored": none,
+
   "link.connected": none,
   "link.reconnecting": S.Struct({ attempt: S.Int, reason: text }),
   "link.disconnected": S.Struct({ reason: text }),
@@ -157,8 +183,12 @@ export const eventSchemas = {
     input: optional(Json),
     locations: optional(S.Array(Location)),
     entries: optional(S.Array(PlanEntry)),
+    /** It goes on after its turn: a command in the background. Then the end of the turn does not end it. */
+    background: optional(S.Literal(true)),
     raw: optional(Json)
   }),
+  /** Stopping it was asked for. */
+  "item.stopping": S.Struct({ itemId: ItemId }),
   /**
    * The whole item: everything that its deltas said is in here again, so that they can go; unless it is `partial`, cut
    * off before its end, and its deltas stay what is known of it.
@@ -251,7 +281,11 @@ export const eventSchemas = {
     args: optional(S.Array(text)),
     cwd: optional(text),
     /** Names of the environment variables that it was given. */
-    env: optional(S.Array(text))
+    env: optional(S.Array(text)),
+    /** It serves other sessions as well, and outlives this one. */
+    shared: optional(S.Literal(true)),
+    /** What it and all that it starts have as `HOLDFAST_PROCESS`, where that is not the session's own. */
+    marker: optional(text)
   }),
   "process.signalled": S.Struct({ signal: text }),
   "process.exited": S.Struct({ pid, exitCode: S.NullOr(S.Int), signal: S.NullOr(text) }),

@@ -18,7 +18,7 @@ import type { Delivery, ItemKind } from "./SessionEvent.ts"
 import { type SessionStatus, statusOf } from "./SessionStatus.ts"
 
 /** Raise when a fold would give another state for the same events: checkpoints of another version are discarded. */
-export const stateVersion = 1
+export const stateVersion = 2
 
 /** Bounds of a session's state; beyond them commands are rejected as `busy` and backend events noted and left out. */
 export const stateBounds = {
@@ -73,6 +73,10 @@ export interface LiveProcess {
   readonly startTime: string
   readonly host: string
   readonly generation: number
+  /** What it has as `HOLDFAST_PROCESS`, where that is not the session's own. */
+  readonly marker: string | null
+  /** It serves other sessions as well. */
+  readonly shared: boolean
 }
 
 /** Somebody who takes part. */
@@ -105,6 +109,8 @@ export interface SessionState {
   readonly backend: string
   readonly spec: unknown
   readonly title: string
+  /** The title was given by the host or somebody who takes part: the agent's own does not take its place. */
+  readonly titleGiven: boolean
   readonly archived: boolean
   readonly forkedFrom: { readonly sessionId: string; readonly seq: number } | null
   /** Of the current or last opening; null before the first. */
@@ -151,6 +157,7 @@ export const emptyState = (sessionId: SessionId): SessionState => ({
   backend: "",
   spec: null,
   title: "",
+  titleGiven: false,
   archived: false,
   forkedFrom: null,
   capabilities: null,

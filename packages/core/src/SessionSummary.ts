@@ -12,7 +12,7 @@ import { Lifecycle, SessionStatus, statusOf } from "./SessionStatus.ts"
 import { addUsage } from "./Usage.ts"
 
 /** Raise when the fold's meaning changes: stored rows of another version are folded anew. */
-export const summaryVersion = 1
+export const summaryVersion = 2
 
 /** Open requests and artifacts that a summary keeps track of: the first 64 and the newest 16. */
 const maxRequests = 64
@@ -27,6 +27,8 @@ export const SessionSummary = Schema.Struct({
   updatedAt: Schema.Number,
   backend: Schema.String,
   title: Schema.String,
+  /** Somebody gave the title; else it is the agent's own, or the beginning of the first prompt. */
+  titleGiven: Schema.Boolean,
   workspace: Schema.NullOr(Schema.String),
   labels: Schema.Record(Schema.String, Schema.String),
   forkedFrom: Schema.NullOr(Schema.Struct({ sessionId: SessionId, seq: Schema.Int })),
@@ -65,6 +67,7 @@ export const emptySummary = (sessionId: SessionId): SessionSummary => ({
   updatedAt: 0,
   backend: "",
   title: "",
+  titleGiven: false,
   workspace: null,
   labels: {},
   forkedFrom: null,
@@ -146,12 +149,15 @@ const change = (summary: SessionSummary, event: SessionEvent): Partial<SessionSu
         createdAt: event.at,
         backend: event.data.backend,
         title: event.data.title ?? "",
+        titleGiven: event.data.title !== undefined,
         workspace: event.data.workspace ?? null,
         labels: event.data.labels ?? {},
         forkedFrom: event.data.forkedFrom ?? null
       }
     case "session.renamed":
-      return { title: event.data.title }
+      return { title: event.data.title, titleGiven: true }
+    case "agent.titled":
+      return summary.titleGiven ? {} : { title: event.data.title }
     case "session.archived":
       return { archived: true }
     case "session.unarchived":

@@ -10,6 +10,7 @@ import { addUsage } from "./Usage.ts"
 import type { Page } from "./EventLog.ts"
 import type { EventRecord } from "./EventRecord.ts"
 import { readEvent, type SessionEvent } from "./SessionEvent.ts"
+import type { HistoryEntry } from "./TimelineEntry.ts"
 import { changeFile } from "./TimelineFiles.ts"
 import { addDelta, completeItem, startItem, updateItem } from "./TimelineItems.ts"
 import { addEntry, entryAt, openPosition, replaceEntry, type Timeline } from "./TimelineList.ts"
@@ -126,6 +127,13 @@ const apply = (timeline: Timeline, event: SessionEvent): Timeline => {
       return addEntry(timeline, { ...base(event), type: "note", level, message, code: code ?? null })
     }
 
+    case "context.compacted":
+      return addHistory(timeline, event, "compacted", event.data.turnId, event.data.summary)
+    case "history.reverted":
+      return addHistory(timeline, event, "reverted", event.data.turnId)
+    case "history.restored":
+      return addHistory(timeline, event, "restored")
+
     case "artifact.added":
     case "artifact.updated": {
       const { artifact, artifactId } = event.data
@@ -149,6 +157,14 @@ const apply = (timeline: Timeline, event: SessionEvent): Timeline => {
 }
 
 const base = ({ at, seq }: SessionEvent) => ({ seq, at })
+
+const addHistory = (
+  timeline: Timeline,
+  event: SessionEvent,
+  change: HistoryEntry["change"],
+  turnId: string | null = null,
+  summary: string | null = null
+): Timeline => addEntry(timeline, { ...base(event), type: "history", change, turnId, summary })
 
 const addWorkspace = (
   timeline: Timeline,

@@ -191,6 +191,15 @@ export interface LifecycleEntry extends TimelineEntryBase {
   readonly signal: string | null
 }
 
+/** What the agent knows of the session changed; what is shown of it stays. */
+export interface HistoryEntry extends TimelineEntryBase {
+  readonly type: "history"
+  /** `reverted`: `turnId` and all after it were taken back. `restored`: they are there again. */
+  readonly change: "compacted" | "reverted" | "restored"
+  readonly turnId: string | null
+  readonly summary: string | null
+}
+
 /** An artifact, as it was last told. */
 export interface ArtifactEntry extends TimelineEntryBase {
   readonly type: "artifact"
@@ -221,6 +230,7 @@ export type TimelineEntry =
   | FileEntry
   | NoteEntry
   | LifecycleEntry
+  | HistoryEntry
   | ArtifactEntry
   | WorkspaceEntry
 

@@ -107,6 +107,10 @@ const notToTell: ReadonlySet<string> = new Set<KnownType>([
   "backend.suspending",
   "backend.closing",
   "turn.interrupting",
+  "context.compacting",
+  "history.reverting",
+  "history.restoring",
+  "item.stopping",
   "process.signalled",
   "terminal.typed"
 ])

@@ -42,6 +42,10 @@ export const commandRoles: { readonly [T in CommandType]: Role } = {
   "permission.resolve": "member",
   "question.answer": "member",
   "request.expire": "owner",
+  "context.compact": "member",
+  "history.revert": "member",
+  "history.restore": "member",
+  "item.stop": "member",
   "backend.configure": "member",
   "participant.join": "owner",
   "participant.change": "owner",
@@ -262,6 +266,22 @@ const decideBody = (state: SessionState, command: Command, context: DecideContex
       ]
     }
 
+    case "context.compact":
+      if (can.compact !== true) return unsupported("compact its context")
+      return betweenTurns(state, command, notOpen()) ?? [{ type: "context.compacting", data: {} }]
+    case "history.revert":
+      if (can.revert !== true) return unsupported("take turns back")
+      return betweenTurns(state, command, notOpen()) ?? [{ type: "history.reverting", data: command.data }]
+    case "history.restore":
+      if (can.revert !== true) return unsupported("take turns back")
+      return betweenTurns(state, command, notOpen()) ?? [{ type: "history.restoring", data: {} }]
+    case "item.stop": {
+      if (can.stopItems !== true) return unsupported("stop a single tool call: interrupt the turn")
+      const item = own(state.items, command.data.itemId)
+      if (item?.kind !== "tool_call") return no("not_found", "no such tool call is running", "data.itemId")
+      return [{ type: "item.stopping", data: command.data }]
+    }
+
     case "backend.configure":
       if (!can.configure) return unsupported("be configured")
       return lifecycle === "open" ? [{ type: "backend.configuring", data: command.data }] : notOpen()
@@ -313,6 +333,14 @@ const decideBody = (state: SessionState, command: Command, context: DecideContex
         ? no("not_found", "there is no such artifact: add it", "data.artifactId")
         : [{ type: "artifact.updated", data: command.data }]
   }
+}
+
+/** Why the history cannot be changed now; undefined where it can. */
+const betweenTurns = (state: SessionState, command: Command, notOpen: CommandRejected): CommandRejected | undefined => {
+  if (state.chart.lifecycle !== "open") return notOpen
+  return state.turn === null && state.awaitedTurn === null
+    ? undefined
+    : rejection(command, "illegal_state", "a turn is running: interrupt it or wait for its end")
 }
 
 /** The end of a session whose backend is not there, after what it closes: prompts of which nobody knows whether they arrived. */

@@ -53,12 +53,17 @@ const apply = (next: Writable<SessionState>, event: SessionEvent, before: Sessio
       next.backend = event.data.backend
       next.spec = event.data.spec
       next.title = event.data.title ?? ""
+      next.titleGiven = event.data.title !== undefined
       next.forkedFrom = event.data.forkedFrom ?? null
       next.nativeId = event.data.nativeId ?? null
       next.lifecycleAt = event.at
       return
     case "session.renamed":
       next.title = event.data.title
+      next.titleGiven = true
+      return
+    case "agent.titled":
+      if (!next.titleGiven) next.title = event.data.title
       return
     case "session.archived":
       next.archived = true
@@ -191,6 +196,14 @@ const apply = (next: Writable<SessionState>, event: SessionEvent, before: Sessio
         }
       }
       return
+    case "item.updated": {
+      const item = own(next.items, event.data.itemId)
+      // Without its turn, the turn's end does not end it; the end of the generation does.
+      if (item !== undefined && event.data.background === true) {
+        next.items = { ...next.items, [event.data.itemId]: { ...item, turnId: null } }
+      }
+      return
+    }
     case "item.completed":
       next.items = without(next.items, event.data.itemId)
       return
@@ -235,7 +248,9 @@ const apply = (next: Writable<SessionState>, event: SessionEvent, before: Sessio
           pid: event.data.pid,
           startTime: event.data.startTime,
           host: event.data.host,
-          generation: event.generation
+          generation: event.generation,
+          marker: event.data.marker ?? null,
+          shared: event.data.shared ?? false
         }
       ].slice(-stateBounds.processes)
       return
@@ -284,6 +299,8 @@ const endGeneration = (next: Writable<SessionState>, end: NonNullable<SessionSta
   next.awaitedTurn = null
   next.items = {}
   next.requests = {}
+  // Its own were told to exit; one that it shared lives on without it, and has its other sessions to answer for it.
+  next.processes = next.processes.filter((one) => !one.shared)
   if (next.terminal !== null) next.terminal = { ...next.terminal, commandRunning: null }
 }
 

@@ -4,7 +4,16 @@ import type { Capabilities } from "../src/Capabilities.ts"
 import type { CommandBody, CommandRejected, CommandType } from "../src/Command.ts"
 import type { Role } from "../src/Content.ts"
 import { decide } from "../src/decide.ts"
-import type { ArtifactId, CommandId, ParticipantId, PromptId, RequestId, SessionId, TurnId } from "../src/Ids.ts"
+import type {
+  ArtifactId,
+  CommandId,
+  ItemId,
+  ParticipantId,
+  PromptId,
+  RequestId,
+  SessionId,
+  TurnId
+} from "../src/Ids.ts"
 import { defaultPolicy } from "../src/SessionPolicy.ts"
 import { emptyState, type SessionState, stateBounds } from "../src/SessionState.ts"
 
@@ -32,6 +41,10 @@ const bodies: { readonly [T in CommandType]: CommandBody<T>["data"] } = {
   "permission.resolve": { requestId: requestId("r"), outcome: { outcome: "cancelled" } },
   "question.answer": { requestId: requestId("r"), outcome: { outcome: "cancelled" } },
   "request.expire": { requestId: requestId("r") },
+  "context.compact": {},
+  "history.revert": { turnId: turnId("t") },
+  "history.restore": {},
+  "item.stop": { itemId: "i" as ItemId },
   "backend.configure": { model: "m" },
   "participant.join": { participantId: participantId("zoe"), name: "Zoe", role: "viewer" },
   "participant.change": { participantId: participantId("owner"), name: "O" },

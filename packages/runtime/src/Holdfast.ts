@@ -155,6 +155,13 @@ export const makeHoldfast = (
       ...(options.snapshots === undefined ? {} : { policy: options.snapshots }),
       ...(options.screenWorkerUrl === undefined ? {} : { workerUrl: options.screenWorkerUrl })
     })
+    // After the last session has been settled.
+    yield* Effect.addFinalizer(() =>
+      Effect.forEach(options.backends, ({ release }) => release ?? Effect.void, {
+        concurrency: "unbounded",
+        discard: true
+      })
+    )
     yield* Effect.addFinalizer(() => settleAll(live, policy, () => clock.currentTimeMillisUnsafe()))
     const swept = yield* sweep(log, live.get).pipe(Effect.catchTag("SessionNotFound", Effect.die))
     const reader = makeSessionReader(log)

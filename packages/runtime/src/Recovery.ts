@@ -76,9 +76,9 @@ const settle = (owner: SessionOwner): Effect.Effect<void> => {
 const endOrphans = (state: SessionState): Effect.Effect<number> =>
   Effect.gen(function* () {
     const targets = [
-      ...state.processes.map(({ pid, startTime, host, generation }) => ({
+      ...state.processes.map(({ pid, startTime, host, generation, marker }) => ({
         root: { pid, startTime, host },
-        marker: processMarker(state.sessionId, generation)
+        marker: marker ?? processMarker(state.sessionId, generation)
       })),
       // Spawned, and the crash came before it was logged: only the marker tells.
       { marker: processMarker(state.sessionId, state.generation) }

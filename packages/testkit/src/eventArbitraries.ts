@@ -186,6 +186,19 @@ export const eventData: { readonly [T in KnownType]: fc.Arbitrary<DataOf<T>> } =
     { code: fc.constantFrom("turn_not_started", "other"), raw }
   ),
 
+  "agent.titled": all({ title: text }),
+  "agent.offered": any({
+    models: fc.array(data({ id: text }, { name: text, efforts: fc.array(text, { maxLength: 2 }) }), { maxLength: 2 }),
+    modes: fc.array(data({ id: text }, { name: text, description: text }), { maxLength: 2 })
+  }),
+
+  "context.compacting": none,
+  "context.compacted": any({ turnId: id.turn, automatic: fc.boolean(), summary: text }),
+  "history.reverting": all({ turnId: id.turn }),
+  "history.reverted": data({ turnId: id.turn }, { files: fc.array(text, { maxLength: 2 }) }),
+  "history.restoring": none,
+  "history.restored": none,
+
   "link.connected": none,
   "link.reconnecting": all({ attempt: count, reason: text }),
   "link.disconnected": reason,
@@ -218,9 +231,11 @@ export const eventData: { readonly [T in KnownType]: fc.Arbitrary<DataOf<T>> } =
       input: jsonArbitrary,
       locations: fc.array(location, { maxLength: 2 }),
       entries: fc.array(planEntry, { maxLength: 2 }),
+      background: fc.constant(true as const),
       raw
     }
   ),
+  "item.stopping": all({ itemId: id.item }),
   "item.completed": data(
     { itemId: id.item, kind, status: fc.constantFrom("completed", "failed", "interrupted") },
     {
@@ -275,7 +290,13 @@ export const eventData: { readonly [T in KnownType]: fc.Arbitrary<DataOf<T>> } =
 
   "process.spawned": data(
     { pid: fc.integer({ min: 1, max: 5 }), startTime: text, host: text, command: text },
-    { args: fc.array(text, { maxLength: 2 }), cwd: text, env: fc.array(text, { maxLength: 2 }) }
+    {
+      args: fc.array(text, { maxLength: 2 }),
+      cwd: text,
+      env: fc.array(text, { maxLength: 2 }),
+      shared: fc.constant(true as const),
+      marker: text
+    }
   ),
   "process.signalled": all({ signal: fc.constant("SIGINT") }),
   "process.exited": all({ pid: fc.integer({ min: 1, max: 5 }), exitCode, signal }),

@@ -67,6 +67,10 @@ export const commandData: { readonly [T in CommandType]: fc.Arbitrary<CommandDat
   "permission.resolve": all({ requestId: id.request, outcome: permissionOutcomes }),
   "question.answer": all({ requestId: id.request, outcome: questionOutcomes }),
   "request.expire": all({ requestId: id.request }),
+  "context.compact": none,
+  "history.revert": all({ turnId: id.turn }),
+  "history.restore": none,
+  "item.stop": all({ itemId: id.item }),
   "backend.configure": any({ model: text, effort: text, mode: text }),
   "participant.join": all({ participantId: id.participant, name: text, role }),
   "participant.change": fc
@@ -107,6 +111,10 @@ const foreign = new Set<KnownType>([
   "backend.closing",
   "backend.suspending",
   "turn.interrupting",
+  "context.compacting",
+  "history.reverting",
+  "history.restoring",
+  "item.stopping",
   "process.signalled",
   "terminal.typed",
   "terminal.output"

@@ -44,6 +44,9 @@ export const eventDetail = (event: SessionEvent): string => {
       return quoted(event.data.title)
     case "session.archived":
     case "session.unarchived":
+    case "context.compacting":
+    case "history.restoring":
+    case "history.restored":
     case "link.connected":
       return ""
     case "session.forked":
@@ -75,6 +78,18 @@ export const eventDetail = (event: SessionEvent): string => {
       return words(event.data.model, event.data.effort, event.data.mode)
     case "backend.noted":
       return words(event.data.level, event.data.code, quoted(event.data.message, 160))
+    case "agent.titled":
+      return quoted(event.data.title)
+    case "agent.offered":
+      return words(
+        event.data.models !== undefined && `${event.data.models.length} models`,
+        event.data.modes !== undefined && `${event.data.modes.length} modes`
+      )
+    case "context.compacted":
+      return words(event.data.turnId, event.data.automatic === true && "by itself")
+    case "history.reverting":
+    case "history.reverted":
+      return `from ${event.data.turnId}`
     case "link.reconnecting":
       return words(`attempt ${event.data.attempt}`, event.data.reason)
 
@@ -104,7 +119,14 @@ export const eventDetail = (event: SessionEvent): string => {
     case "item.delta":
       return words(event.data.field, quoted(event.data.text))
     case "item.updated":
-      return words(event.data.itemId, event.data.status, event.data.title)
+      return words(
+        event.data.itemId,
+        event.data.status,
+        event.data.title,
+        event.data.background === true && "goes on in the background"
+      )
+    case "item.stopping":
+      return event.data.itemId
     case "item.completed":
       return words(
         event.data.kind,

@@ -1,4 +1,4 @@
-/** Looks at directories and programs before anything is started: node-pty reports what is missing as an exit with code 1. */
+/** Looks at directories and programs before anything is started: what starts them tells of what is missing late and badly. */
 import { accessSync, constants, statSync } from "node:fs"
 import { delimiter, join, resolve } from "node:path"
 

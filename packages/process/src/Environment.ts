@@ -1,5 +1,5 @@
-/** Which environment variables a program in a terminal is given. */
-import { processMarkerName } from "@holdfast/process"
+/** Which environment variables a program is given: those that are named, and no others. */
+import { processMarkerName } from "./ProcessMarker.ts"
 
 /**
  * Names that are passed on from the host's own environment without being asked for; `LC_*` stands for all that begin so. They
@@ -50,9 +50,6 @@ export const defaultPassedNames: ReadonlyArray<string> = [
     : [])
 ]
 
-/** What this terminal can do, as programs look it up: 256 and true colours, xterm's sequences. */
-const terminalVariables = { TERM: "xterm-256color", COLORTERM: "truecolor" }
-
 /** Why a text cannot be the name of a variable; undefined where it can. */
 export const nameProblem = (name: string): string | undefined => {
   if (name === processMarkerName) return `a name other than ${processMarkerName}, by which Holdfast finds its processes`
@@ -80,5 +77,5 @@ export const makeEnvironment = ({ host, pass, values }: EnvironmentSource): Read
     if (!name.endsWith("*")) take(name)
     else for (const each of Object.keys(host)) if (each.startsWith(name.slice(0, -1))) take(each)
   }
-  return { ...env, ...terminalVariables, ...values }
+  return { ...env, ...values }
 }
