@@ -1,0 +1,2 @@
+/** Codex threads as a Holdfast backend. */
+export {}

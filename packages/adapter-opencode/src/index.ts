@@ -1,0 +1,2 @@
+/** Opencode sessions as a Holdfast backend. */
+export {}
