@@ -65,6 +65,20 @@ describe("The row of a session", () => {
     })
   })
 
+  it("shows the beginning of the first prompt until the agent has a title, and what somebody calls it for good", () => {
+    const session = makeSimulatedSession({ sessionId })
+    session.command({ type: "session.create", data: { backend: "scripted", spec: {} } })
+    playStep(session, { step: "behave", id: 1 })
+    const title = () => summarise(session.records()).title
+    session.command(send("Fix it"))
+    assert.strictEqual(title(), "Fix it")
+    session.tell([{ type: "agent.titled", data: { title: "Fixing the build" } }])
+    assert.strictEqual(title(), "Fixing the build")
+    session.command({ type: "session.rename", data: { title: "Mine" } })
+    session.tell([{ type: "agent.titled", data: { title: "Another" } }])
+    assert.strictEqual(title(), "Mine")
+  })
+
   it("keeps the title that it was given, and a long first prompt is cut to one line", () => {
     const session = makeSimulatedSession({ sessionId })
     session.command(creation)

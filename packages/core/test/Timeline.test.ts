@@ -9,6 +9,7 @@ import {
 } from "@holdfast/testkit"
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
+import { noCapabilities } from "../src/Capabilities.ts"
 import type { CommandBody } from "../src/Command.ts"
 import { draft } from "../src/draft.ts"
 import type { Page } from "../src/EventLog.ts"
@@ -54,6 +55,51 @@ const delta = (id: string, text: string, field: "text" | "input" | "output" = "t
 const completed = (id: string, more: object = {}): EventBody =>
   ({ type: "item.completed", data: { itemId: itemId(id), kind: "message", status: "completed", ...more } }) as EventBody
 const tool = { name: "Bash", kind: "execute", status: "in_progress" } as const
+
+describe("The history in a timeline", () => {
+  it("says what the agent was told to forget, and keeps showing it", () => {
+    const entries = entriesOf([
+      { type: "turn.started", data: { turnId } },
+      { type: "turn.completed", data: { turnId, outcome: "completed" } },
+      { type: "history.reverting", data: { turnId } },
+      { type: "history.reverted", data: { turnId } },
+      { type: "history.restored", data: {} },
+      { type: "context.compacted", data: { summary: "short" } }
+    ])
+    assert.deepStrictEqual(
+      entries.map((entry) => (entry.type === "history" ? [entry.change, entry.turnId, entry.summary] : entry.type)),
+      ["turn", ["reverted", "t1", null], ["restored", null, null], ["compacted", null, "short"]]
+    )
+  })
+})
+
+describe("What follows from a log", () => {
+  const records = recordsOf([
+    { type: "session.created", data: { backend: "b", spec: {} } },
+    { type: "backend.opening", data: { attempt: 1, resume: false } },
+    { type: "backend.opened", data: { capabilities: { ...noCapabilities, archive: true } } },
+    { type: "session.archived", data: {} },
+    { type: "context.compacting", data: {} },
+    { type: "history.reverting", data: { turnId } },
+    { type: "history.restoring", data: {} },
+    { type: "item.stopping", data: { itemId: itemId("i") } },
+    { type: "backend.closed", data: { reason: "done" } },
+    { type: "session.unarchived", data: {} }
+  ])
+
+  it("is performed by the backend, archiving only while it is open and keeps an archive", () => {
+    const performed = effectsOf(emptyState(sessionId), records).flatMap((effect) =>
+      effect.do === "perform" ? [effect.command] : []
+    )
+    assert.deepStrictEqual(performed, [
+      { type: "archive", archived: true },
+      { type: "compact" },
+      { type: "revert", turnId },
+      { type: "restore" },
+      { type: "stopItem", itemId: itemId("i") }
+    ])
+  })
+})
 
 describe("A message in a timeline", () => {
   it("shows its text as it streams, and what it was in the end", () => {

@@ -51,6 +51,63 @@ const open = (options: SimulatedSessionOptions = {}) => {
 const send = { type: "prompt.send", data: { content: [{ type: "text", text: "Hi" }] } } as const
 
 describe("What a backend tells", () => {
+  it("keeps a command that goes on in the background open past its turn, and closes it with its backend", () => {
+    const session = open()
+    session.tell([
+      started("t1"),
+      itemStarted("i1", "t1"),
+      itemStarted("i2", "t1"),
+      { type: "item.updated", data: { itemId: item("i1"), background: true } },
+      { type: "turn.completed", data: { turnId: turn("t1"), outcome: "completed" } }
+    ])
+    assert.deepStrictEqual(Object.keys(session.state().items), ["i1"])
+    session.tell([{ type: "item.delta", data: { itemId: item("i1"), field: "output", text: "late" } }])
+    session.tell([{ type: "backend.lost", data: { reason: "gone", retryable: true } }])
+    assert.deepStrictEqual(session.state().items, {})
+    assert.deepStrictEqual(session.types().slice(-3), ["item.delta", "item.completed", "backend.lost"])
+  })
+
+  it("ends what only this session started at its own word, and forgets a shared server with its generation", () => {
+    const session = open()
+    const process = { startTime: "1", host: "here", command: "serve" }
+    session.tell([
+      { type: "process.spawned", data: { ...process, pid: 7, shared: true, marker: "agents:1" } },
+      { type: "process.spawned", data: { ...process, pid: 8 } }
+    ])
+    assert.deepStrictEqual(
+      session.state().processes.map(({ pid, marker, shared }) => ({ pid, marker, shared })),
+      [
+        { pid: 7, marker: "agents:1", shared: true },
+        { pid: 8, marker: null, shared: false }
+      ]
+    )
+    session.tell([{ type: "backend.lost", data: { reason: "gone", retryable: true } }])
+    assert.deepStrictEqual(
+      session.state().processes.map(({ pid }) => pid),
+      [8]
+    )
+  })
+
+  it("gives the session the agent's title, until somebody gives it another", () => {
+    const titled = (title: string): Observed => ({ type: "agent.titled", data: { title } })
+    const session = open()
+    session.tell([titled("A"), titled("B")])
+    assert.strictEqual(session.state().title, "B")
+    session.command({ type: "session.rename", data: { title: "Mine" } })
+    session.tell([titled("C")])
+    assert.strictEqual(session.state().title, "Mine")
+  })
+
+  it("is left out where only a command may ask for it", () => {
+    const session = open()
+    session.tell([
+      { type: "history.reverting", data: { turnId: turn("t1") } } as never,
+      { type: "context.compacting", data: {} } as never,
+      { type: "item.stopping", data: { itemId: item("i") } } as never
+    ])
+    assert.deepStrictEqual(session.types(), ["backend.noted", "backend.noted", "backend.noted"])
+  })
+
   it("ends the turn before when the provider begins another one", () => {
     const session = open()
     session.tell([started("t1"), asked("r1", "t1"), itemStarted("i1", "t1"), started("t2")])

@@ -311,6 +311,10 @@ describe("A backend", () => {
       ["prompt.send", "prompts", "take prompts: write to its terminal instead"],
       ["turn.interrupt", "interrupt", "be interrupted"],
       ["backend.configure", "configure", "be configured"],
+      ["context.compact", "compact", "compact its context"],
+      ["history.revert", "revert", "take turns back"],
+      ["history.restore", "revert", "take turns back"],
+      ["item.stop", "stopItems", "stop a single tool call: interrupt the turn"],
       ["terminal.write", "terminal", "be typed into: it has no terminal"],
       ["terminal.resize", "terminal", "be resized: it has no terminal"],
       ["process.signal", "signals", "be sent signals"]
@@ -319,6 +323,34 @@ describe("A backend", () => {
       const session = open({ ...everyCapability, [capability]: false })
       says(session, bodyOf(type), { reason: "unsupported", detail: `the scripted backend cannot ${what}` })
     }
+  })
+
+  it("changes what the agent knows between turns only", () => {
+    for (const type of ["context.compact", "history.revert", "history.restore"] as const) {
+      says(states["in a turn"]!(), bodyOf(type), {
+        reason: "illegal_state",
+        detail: "a turn is running: interrupt it or wait for its end"
+      })
+      says(states["closed"]!(), bodyOf(type), { detail: "the session is closed, not open" })
+      const asked = { "context.compact": "context.compacting", "history.revert": "history.reverting" } as const
+      const session = after(open(), bodyOf(type))
+      assert.strictEqual(session.records().at(-1)!.type, type === "history.restore" ? "history.restoring" : asked[type])
+    }
+  })
+
+  it("is asked to stop a tool call that runs, and nothing else", () => {
+    const session = open()
+    session.tell([
+      { type: "item.started", data: { itemId: "i" as ItemId, kind: "tool_call" } },
+      { type: "item.started", data: { itemId: "m" as ItemId, kind: "message" } }
+    ])
+    for (const itemId of ["other", "m"] as ReadonlyArray<ItemId>) {
+      says(session, { type: "item.stop", data: { itemId } }, { reason: "not_found", field: "data.itemId" })
+    }
+    assert.deepInclude(after(session, bodyOf("item.stop")).records().at(-1), {
+      type: "item.stopping",
+      data: { itemId: "i" }
+    })
   })
 
   it("is only written to, resized, signalled and configured while it is open", () => {
