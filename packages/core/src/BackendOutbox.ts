@@ -2,7 +2,7 @@
  * Between the callbacks of a backend's source and the runtime that pulls: what a source tells waits here, joined into
  * fewer and larger events, until it is asked for.
  */
-import { Cause, Effect, Stream } from "effect"
+import { Cause, Clock, Effect, Stream } from "effect"
 import type { BackendEvent, BackendLost } from "./Backend.ts"
 import { weigh } from "./EventRecord.ts"
 import type { DataOf } from "./SessionEvent.ts"
@@ -16,6 +16,15 @@ export const maxOutputBytes = 64 * 1024
 /** Most UTF-16 units of one `item.delta`: 16 Ki, some pages of text. Larger pushes are cut, never within a character. */
 export const maxDeltaLength = 16 * 1024
 
+/**
+ * Milliseconds between two batches that hold nothing but deltas: 20, which is 50 rows in the log a second at most for an
+ * answer that streams, and less than what an eye can tell. The first delta after a pause does not wait.
+ */
+export const defaultDeltaPaceMs = 20
+
+/** Entries at the end of what waits that are looked at for one that a delta can be joined with: the tools that run at once. */
+const maxDeltaLookBack = 8
+
 /** Bounds of an outbox. */
 export interface BackendOutboxOptions {
   /** At this weight {@link BackendOutbox.isFull} turns true and the source should pause. Default 1 MiB: 15 ms of flood. */
@@ -24,6 +33,8 @@ export interface BackendOutboxOptions {
   readonly lowWater?: number
   /** Weight of one batch, or one event where that alone weighs more. Default 256 KiB: one page of the log. */
   readonly batch?: number
+  /** Default {@link defaultDeltaPaceMs}; 0 hands out deltas as they come. */
+  readonly deltaPaceMs?: number
   /** Called once when the outbox becomes full, inside `push`. */
   readonly onFull?: () => void
   /** Called once when a full outbox has drained, inside the consumer's pull. It may push. */
@@ -36,8 +47,9 @@ export interface BackendOutboxOptions {
  */
 export interface BackendOutbox {
   /**
-   * Hands over, in order. A waiting consumer gets it at once; otherwise adjacent output, and adjacent deltas of one item's
-   * field, are joined while they wait. The bytes belong to the outbox from here on; empty output and empty deltas say
+   * Hands over, in order. A waiting consumer gets it at once; otherwise adjacent output, and deltas of one item's field with
+   * nothing but other deltas between them, are joined while they wait. Deltas alone are handed out at their pace, anything
+   * else takes them along at once. The bytes belong to the outbox from here on; empty output and empty deltas say
    * nothing and are left out. False after the end: nobody will read it.
    */
   readonly push: (events: BackendEvent | ReadonlyArray<BackendEvent>) => boolean
@@ -68,9 +80,14 @@ export const makeBackendOutbox = (options: BackendOutboxOptions = {}): BackendOu
   const highWater = options.highWater ?? 1024 * 1024
   const lowWater = Math.min(options.lowWater ?? 256 * 1024, highWater)
   const batchWeight = options.batch ?? 256 * 1024
+  const paceMs = options.deltaPaceMs ?? defaultDeltaPaceMs
 
   let waiting: Array<Waiting> = []
   let weight = 0
+  /** How many of those that wait are no deltas. */
+  let others = 0
+  let lastDeltas = Number.NEGATIVE_INFINITY
+  let pacing = false
   let full = false
   let started = false
   let ending: Effect.Effect<never, BackendLost | Cause.Done> | undefined
@@ -83,17 +100,15 @@ export const makeBackendOutbox = (options: BackendOutboxOptions = {}): BackendOu
   }
 
   const putDelta = (data: DataOf<"item.delta">, text: string) => {
-    const last = waiting.at(-1)
-    if (
-      last?.event.type !== "item.delta" ||
-      last.event.data.itemId !== data.itemId ||
-      last.event.data.field !== data.field ||
-      last.size + text.length > maxDeltaLength
-    ) {
-      return add({ type: "item.delta", data: { ...data, text } }, undefined, text.length)
+    for (let at = waiting.length - 1; at >= 0 && at >= waiting.length - maxDeltaLookBack; at--) {
+      const entry = waiting[at]!
+      if (entry.event.type !== "item.delta") break
+      if (entry.event.data.itemId !== data.itemId || entry.event.data.field !== data.field) continue
+      if (entry.size + text.length > maxDeltaLength) break
+      entry.event = { type: "item.delta", data: { ...data, text: entry.event.data.text + text } }
+      return grow(entry, text.length)
     }
-    last.event = { type: "item.delta", data: { ...data, text: last.event.data.text + text } }
-    grow(last, text.length)
+    add({ type: "item.delta", data: { ...data, text } }, undefined, text.length)
   }
 
   const putOutput = (bytes: Uint8Array) => {
@@ -115,6 +130,7 @@ export const makeBackendOutbox = (options: BackendOutboxOptions = {}): BackendOu
   const add = (event: BackendEvent, pieces: Array<Uint8Array> | undefined, size: number) => {
     const entry = { event, pieces, size, weight: weighEvent(event) }
     weight += entry.weight
+    if (event.type !== "item.delta") others += 1
     waiting.push(entry)
   }
 
@@ -129,6 +145,7 @@ export const makeBackendOutbox = (options: BackendOutboxOptions = {}): BackendOu
     const batch = waiting.slice(0, count).map(handOut)
     waiting = waiting.slice(count)
     weight -= taken
+    for (const event of batch) if (event.type !== "item.delta") others -= 1
     if (full && weight <= lowWater) {
       full = false
       options.onDrain?.()
@@ -151,9 +168,30 @@ export const makeBackendOutbox = (options: BackendOutboxOptions = {}): BackendOu
     })
   })
 
+  /** Nothing but a few deltas: they may be joined by the next ones. */
+  const canPace = () => others === 0 && ending === undefined && weight < maxDeltaLength
+
+  const hurried = Effect.callback<void>((resume) => {
+    pacing = true
+    wake = () => resume(Effect.void)
+    return Effect.sync(() => {
+      pacing = false
+      wake = undefined
+    })
+  })
+
   const pull: Effect.Effect<readonly [ReadonlyArray<BackendEvent>], BackendLost | Cause.Done> = Effect.suspend(() => {
-    if (waiting.length > 0) return Effect.succeed([take()] as const)
-    return ending ?? Effect.andThen(wait, pull)
+    if (waiting.length === 0) return ending ?? Effect.andThen(wait, pull)
+    if (paceMs <= 0 || !canPace()) return Effect.succeed([take()] as const)
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      // At most the pace, also when the clock was set back.
+      const left = Math.min(paceMs, lastDeltas + paceMs - now)
+      if (left > 0) {
+        return Effect.andThen(Effect.raceFirst(Effect.sleep(left), hurried), pull)
+      }
+      lastDeltas = now
+      return Effect.succeed([take()] as const)
+    })
   })
 
   return {
@@ -161,7 +199,7 @@ export const makeBackendOutbox = (options: BackendOutboxOptions = {}): BackendOu
       if (ending !== undefined) return false
       if (Array.isArray(events)) events.forEach(put)
       else put(events as BackendEvent)
-      if (waiting.length > 0) signal()
+      if (waiting.length > 0 && !(pacing && canPace())) signal()
       if (!full && weight >= highWater) {
         full = true
         options.onFull?.()

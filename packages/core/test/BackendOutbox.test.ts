@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Stream } from "effect"
+import { TestClock } from "effect/testing"
 import * as fc from "fast-check"
 import { type BackendEvent, BackendLost } from "../src/Backend.ts"
 import {
@@ -49,15 +50,47 @@ describe("BackendOutbox", () => {
     })
   )
 
-  it.effect("joins adjacent output and adjacent deltas of one item while they wait", () =>
+  it.effect("joins adjacent output, and deltas of one item with nothing but deltas between them, while they wait", () =>
     Effect.gen(function* () {
       const outbox = makeBackendOutbox()
       outbox.push([output(1), output(2), titled("a"), output(3)])
-      outbox.push([delta("x", "a"), delta("x", "b"), delta("y", "c"), delta("x", "d")])
+      outbox.push([delta("x", "a"), delta("x", "b"), delta("y", "c"), delta("x", "d"), titled("b"), delta("x", "e")])
       outbox.end()
       assert.deepStrictEqual(yield* collect(outbox), [
-        [output(1, 2), titled("a"), output(3), delta("x", "ab"), delta("y", "c"), delta("x", "d")]
+        [output(1, 2), titled("a"), output(3), delta("x", "abd"), delta("y", "c"), titled("b"), delta("x", "e")]
       ])
+    })
+  )
+
+  it.effect("hands out the first delta at once, the following ones joined at their pace", () =>
+    Effect.gen(function* () {
+      const outbox = makeBackendOutbox({ deltaPaceMs: 20 })
+      const { batches } = yield* consume(outbox)
+      for (const text of ["a", "b", "c"]) outbox.push(delta("x", text))
+      assert.deepStrictEqual(batches, [[delta("x", "a")]])
+      yield* TestClock.adjust(20)
+      assert.deepStrictEqual(batches.slice(1), [[delta("x", "bc")]])
+      yield* TestClock.adjust(20)
+      outbox.push(delta("x", "d"))
+      assert.deepStrictEqual(batches.slice(2), [[delta("x", "d")]])
+    })
+  )
+
+  it.effect("lets deltas wait for nothing once something else, a full row or the end comes behind them", () =>
+    Effect.gen(function* () {
+      const outbox = makeBackendOutbox({ deltaPaceMs: 20 })
+      const { batches, fiber } = yield* consume(outbox)
+      outbox.push([delta("x", "a")])
+      outbox.push([delta("x", "b")])
+      outbox.push(titled("t"))
+      assert.deepStrictEqual(batches.slice(1), [[delta("x", "b"), titled("t")]])
+      const row = "c".repeat(maxDeltaLength)
+      outbox.push(delta("x", row))
+      assert.deepStrictEqual(batches.slice(2), [[delta("x", row)]])
+      outbox.push(delta("x", "d"))
+      outbox.end()
+      assert.deepStrictEqual(yield* Fiber.await(fiber), Exit.void)
+      assert.deepStrictEqual(batches.slice(3), [[delta("x", "d")]])
     })
   )
 

@@ -344,7 +344,7 @@ describe("A backend", () => {
       { type: "item.started", data: { itemId: "i" as ItemId, kind: "tool_call" } },
       { type: "item.started", data: { itemId: "m" as ItemId, kind: "message" } }
     ])
-    for (const itemId of ["other", "m"] as ReadonlyArray<ItemId>) {
+    for (const itemId of ["other" as ItemId, "m" as ItemId]) {
       says(session, { type: "item.stop", data: { itemId } }, { reason: "not_found", field: "data.itemId" })
     }
     assert.deepInclude(after(session, bodyOf("item.stop")).records().at(-1), {
