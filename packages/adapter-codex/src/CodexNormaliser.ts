@@ -27,8 +27,8 @@ export type CodexReply =
 /** What one message meant. */
 export interface Normalised {
   readonly events: ReadonlyArray<BackendEvent>
-  /** To be sent at once: a request that nobody but us answers. */
-  readonly reply?: CodexReply
+  /** To be sent at once: requests that no person answers, or that nobody can answer any more. */
+  readonly replies: ReadonlyArray<CodexReply>
 }
 
 /** A command that still runs, as far as the server has told. */
@@ -37,8 +37,11 @@ export interface OpenCommand {
   /** The server's own ids, for `thread/backgroundTerminals/terminate`. Without a process it waits for approval. */
   readonly wireItemId: string
   readonly processId?: string
-  /** Its turn is over, and it goes on. */
-  readonly background: boolean
+  /**
+   * `running` in its turn; in the `background` after a turn that ended by itself; `abandoned` by a turn that was
+   * interrupted or failed: the log has it as interrupted, and the process lives until somebody ends it.
+   */
+  readonly state: "running" | "background" | "abandoned"
 }
 
 /** The normaliser of one generation of one session. */
