@@ -1,9 +1,26 @@
-/** Test parts for hosts, backends and logs. The conformance suites are in `@holdfast/testkit/suites`, which needs vitest. */
+/** Test parts for hosts, backends and logs, and a scripted model for agents. The conformance suites are in `@holdfast/testkit/suites`, which needs vitest. */
 export * from "./eventArbitraries.ts"
+export { type AgentHome } from "./model/AgentHome.ts"
+export * from "./model/agentTools.ts"
+export * from "./model/CodexHome.ts"
+export {
+  type AnswerState,
+  type ModelDialectName,
+  type ModelPurpose,
+  type ModelRequest,
+  type RecordedRequest,
+  type ToolResult
+} from "./model/ModelRequest.ts"
+export { type ModelAnswer, type ModelRule, type ModelScript } from "./model/ModelScript.ts"
+export * as ModelStep from "./model/ModelStep.ts"
+export * from "./model/OpencodeHome.ts"
+export { ModelWaitExpired } from "./model/RequestRecord.ts"
+export * from "./model/ScriptedModel.ts"
 export * from "./newEventArbitraries.ts"
 export * from "./sessionArbitraries.ts"
 export * from "./simulatedSession.ts"
 export * as Script from "./Script.ts"
 export * from "./ScriptedAgent.ts"
 export * from "./ScriptedBackend.ts"
+export * from "./ScriptedNatives.ts"
 export * from "./ScriptedSession.ts"
