@@ -14,14 +14,19 @@ export const note = (level: "info" | "warning" | "error", message: string, raw?:
     message: message.length > maxMessage ? `${message.slice(0, maxMessage - 1)}…` : message
   }
   if (code !== undefined) data.code = code
-  if (raw !== undefined) {
-    const json = toJson(raw)
-    data.raw =
-      json.length > maxRawText
-        ? { cutAt: maxRawText, characters: json.length, start: json.slice(0, maxRawText) }
-        : JSON.parse(json)
-  }
+  if (raw !== undefined) data.raw = boundRaw(raw, maxRawText)
   return { type: "backend.noted", data }
+}
+
+/**
+ * A raw payload as plain JSON of at most `maxCharacters`; a longer one is cut, and says so: `{ cutAt, characters, start }`.
+ * Takes any value. The default is an adapter's measure for what it keeps beside its events: 16 Ki characters.
+ */
+export const boundRaw = (raw: unknown, maxCharacters: number = 16 * 1024): unknown => {
+  const json = toJson(raw)
+  return json.length > maxCharacters
+    ? { cutAt: maxCharacters, characters: json.length, start: json.slice(0, maxCharacters) }
+    : JSON.parse(json)
 }
 
 /** JSON of anything a backend may hand over: bytes become their count, big integers text. */

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { Observed } from "../src/accept.ts"
 import { maxDeltaLength, maxOutputBytes } from "../src/BackendOutbox.ts"
 import type { ItemId, PromptId, RequestId, TurnId } from "../src/Ids.ts"
-import { maxRawText, note } from "../src/note.ts"
+import { boundRaw, maxRawText, note } from "../src/note.ts"
 import { stateBounds } from "../src/SessionState.ts"
 
 const turn = (id: string): TurnId => id as TurnId
@@ -391,5 +391,11 @@ describe("A note", () => {
       code: "code",
       raw: { a: [1] }
     } as never)
+  })
+
+  it("lets an adapter keep a payload within bounds of its own", () => {
+    assert.deepStrictEqual(boundRaw({ a: ["b"] }), { a: ["b"] })
+    assert.deepStrictEqual(boundRaw("x".repeat(100), 10), { cutAt: 10, characters: 102, start: `"${"x".repeat(9)}` })
+    assert.isAtMost(JSON.stringify(boundRaw("x".repeat(1_000_000))).length, 17_000)
   })
 })
