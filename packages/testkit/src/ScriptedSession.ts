@@ -60,6 +60,11 @@ const needs: { readonly [T in BackendCommand["type"]]?: keyof Capabilities } = {
   resize: "terminal",
   signal: "signals",
   configure: "configure",
+  compact: "compact",
+  revert: "revert",
+  restore: "revert",
+  stopItem: "stopItems",
+  archive: "archive",
   fork: "fork",
   suspend: "suspend"
 }
@@ -135,7 +140,7 @@ export const makeScriptedSession = Effect.fnUntraced(function* (
       const refuse = (reason: string) =>
         Effect.fail(new BackendRefused({ backend: name, command: command.type, reason, retryable: false }))
       const need = needs[command.type]
-      if (need !== undefined && !capabilities[need]) return refuse(`it has no ${need}`)
+      if (need !== undefined && capabilities[need] !== true) return refuse(`it has no ${need}`)
       if (isEnded) return command.type === "close" ? Effect.succeed({}) : refuse("it has ended")
       return answer(command, session)
     })

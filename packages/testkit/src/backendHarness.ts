@@ -9,12 +9,16 @@ import {
   type OpenRequest,
   type SessionId
 } from "@holdfast/core"
-import { processMarker, promises } from "@holdfast/process"
-import { Effect, type Exit, Fiber, type Scope, Stream } from "effect"
+import { type ProcessIdentity, processMarker, promises } from "@holdfast/process"
+import { Effect, Exit, Fiber, Scope, Stream } from "effect"
+import { execFile } from "node:child_process"
+import { randomBytes } from "node:crypto"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { expect } from "vitest"
+import { promisify } from "node:util"
+import { afterAll, beforeAll, expect } from "vitest"
+import type { BackendSuiteAgent } from "./BackendSuiteAgent.ts"
 import { makeWaitableList } from "./WaitableList.ts"
 
 /** Makes the backend under test; the scope is one test's. */
@@ -33,26 +37,17 @@ export interface BackendSuiteOptions {
   /** For backends with the capability `prompts`: what to say to the agent. */
   readonly agent?: BackendSuiteAgent
   /**
+   * Makes one backend for the whole suite instead of one for each test: for backends whose server is slow to start. It is
+   * released once, at the end. Default false.
+   */
+  readonly once?: boolean
+  /**
    * Milliseconds that one thing which is waited for may take. Default 20,000: many times what a local process needs on a
    * loaded machine. Raise it for a remote backend.
    */
   readonly deadline?: number
   /** How often the tests that look for rare losses repeat themselves. Default 1: a few hundred short sessions. */
   readonly effort?: number
-}
-
-/** Prompts with a known effect. Those that are left out leave their tests out. */
-export interface BackendSuiteAgent {
-  /** Gives one turn that completes with at least one message. */
-  readonly simple: string
-  /** Gives a turn that goes on until it is interrupted or steered. */
-  readonly long?: string
-  /** Steers a long turn so that it completes. */
-  readonly steer?: string
-  /** Gives a turn that asks for a permission and completes when any of its options is chosen. */
-  readonly permission?: string
-  /** Gives a turn that asks a question and completes when it is answered. */
-  readonly question?: string
 }
 
 /** Everything that one test needs. */
@@ -63,7 +58,25 @@ export interface Bench {
   readonly within: <A, E, R>(what: string, effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | Error, R>
 }
 
-/** A test over a fresh backend; whatever it opened is closed at its end. */
+/** What a backend told of processes that outlive its sessions. */
+type SharedProcess = EventOf<"process.spawned">["data"]
+
+const sharedOf = new WeakMap<Backend, Array<SharedProcess>>()
+
+const makeBench = (backend: Backend, options: BackendSuiteOptions): Bench => {
+  const duration = options.deadline ?? 20_000
+  return {
+    backend,
+    options,
+    within: (what, effect) =>
+      Effect.timeoutOrElse(effect, {
+        duration,
+        orElse: () => Effect.fail(new Error(`${what} did not happen within ${duration} ms`))
+      })
+  }
+}
+
+/** A test over a fresh backend, or the suite's own; what it opened is closed at its end, then a fresh backend is released. */
 export const withBackend =
   (
     make: MakeBackend,
@@ -73,17 +86,56 @@ export const withBackend =
   () =>
     Effect.runPromise(
       Effect.scoped(
-        Effect.flatMap(make, (backend) => {
-          const duration = options.deadline ?? 20_000
-          const within = <A, E, R>(what: string, effect: Effect.Effect<A, E, R>) =>
-            Effect.timeoutOrElse(effect, {
-              duration,
-              orElse: () => Effect.fail(new Error(`${what} did not happen within ${duration} ms`))
-            })
-          return test({ backend, options, within })
+        Effect.gen(function* () {
+          const bench = makeBench(yield* make, options)
+          const tested = Effect.scoped(test(bench))
+          yield* options.once === true ? tested : Effect.onExit(tested, () => releaseBackend(bench))
         })
       )
     )
+
+/** Makes the one backend of a suite before its tests, and releases it after them. Gives what each test gets. */
+export const keepBackend = (make: MakeBackend, options: BackendSuiteOptions): MakeBackend => {
+  const scope = Scope.makeUnsafe()
+  let kept: Backend | undefined
+  beforeAll(async () => {
+    kept = await Effect.runPromise(Scope.provide(make, scope))
+  })
+  afterAll(async () => {
+    const released = kept === undefined ? Effect.void : releaseBackend(makeBench(kept, options))
+    await Effect.runPromise(Effect.onExit(released, () => Scope.close(scope, Exit.void)))
+  })
+  return Effect.suspend(() =>
+    kept === undefined ? Effect.fail(new Error("the suite's backend could not be made")) : Effect.succeed(kept)
+  )
+}
+
+/** Releases a backend, and checks that no process is left which it shared among its sessions. */
+export const releaseBackend = Effect.fnUntraced(function* ({ backend, within }: Bench) {
+  yield* within("the release of the backend", backend.release ?? Effect.void)
+  const shared = sharedOf.get(backend) ?? []
+  sharedOf.delete(backend)
+  yield* within(
+    "the end of all processes that sessions shared",
+    Effect.forEach(shared, (told) => until(Effect.map(running(told, told.marker), (left) => left.length === 0)), {
+      discard: true
+    })
+  )
+})
+
+/** What runs of a process that was told of and of those that carry a marker. */
+const running = (told: ProcessIdentity | undefined, marker: string | undefined) =>
+  Effect.promise(async () => {
+    const isAlive = told !== undefined && (await promises.isAlive(told))
+    return [...(isAlive ? [told] : []), ...(await promises.tree({ marker }))]
+  })
+
+/** Looks every 5 ms for what nothing tells of. */
+export const until = <E>(condition: Effect.Effect<boolean, E>): Effect.Effect<void, E> =>
+  Effect.flatMap(condition, (met) => (met ? Effect.void : Effect.andThen(Effect.sleep(5), until(condition))))
+
+/** A token that was never used before: see {@link BackendSuiteAgent}. */
+export const makeToken = (): string => `tok${randomBytes(6).toString("hex")}`
 
 /** An open session that is read along. */
 export interface Opened {
@@ -97,6 +149,11 @@ export interface Opened {
     type: T,
     fits?: (event: EventOf<T>) => boolean
   ) => Effect.Effect<EventOf<T>, Error>
+  /** Waits until `find` finds something in what was read so far, and names it where it does not. */
+  readonly waitUntil: <A>(
+    what: string,
+    find: (events: ReadonlyArray<BackendEvent>) => A | undefined
+  ) => Effect.Effect<A, Error>
   /** Waits until the output so far has this text. */
   readonly waitForText: (text: string) => Effect.Effect<void, Error>
   /** All output so far. */
@@ -127,6 +184,12 @@ export const prepare = Effect.fnUntraced(function* (
   return request
 })
 
+const noteShared = (backend: Backend, told: SharedProcess) => {
+  const shared = sharedOf.get(backend)
+  if (shared === undefined) sharedOf.set(backend, [told])
+  else shared.push(told)
+}
+
 /** Opens a spec without reading it. */
 export const openUnread = Effect.fnUntraced(function* (bench: Bench, spec: unknown, more: Partial<OpenRequest> = {}) {
   const request = yield* prepare(bench, spec, more)
@@ -144,6 +207,7 @@ export const openSession = Effect.fnUntraced(function* (bench: Bench, spec: unkn
       expect(batch.length, "a batch is not empty").toBeGreaterThan(0)
       for (const event of batch) {
         if (event.type === "terminal.output") chunks.push(event.bytes)
+        if (event.type === "process.spawned" && event.data.shared === true) noteShared(bench.backend, event.data)
         list.add(event)
       }
     })
@@ -161,6 +225,7 @@ export const openSession = Effect.fnUntraced(function* (bench: Bench, spec: unkn
           events.find((event): event is EventOf<typeof type> => event.type === type && fits(event as never))
         )
       ),
+    waitUntil: (what, find) => bench.within(what, list.find(find)),
     waitForText: (text) =>
       bench.within(
         `the output ${JSON.stringify(text)}`,
@@ -187,20 +252,37 @@ export const outputOf = (events: ReadonlyArray<BackendEvent>): Buffer =>
 export const typesOf = (events: ReadonlyArray<BackendEvent>): ReadonlyArray<string> =>
   events.map((event) => event.type).filter((type, index, types) => type !== types[index - 1])
 
-/** Waits until no process of a session runs, neither one that carries its marker nor one that it told of. */
-export const expectNoProcess = ({ within }: Bench, opened: Opened | OpenRequest) =>
-  within(
+/**
+ * Waits until no process of a session runs, neither one that carries its marker nor one that it told of. Those that it shares
+ * with other sessions go on.
+ */
+export const expectNoProcess = ({ within }: Bench, opened: Opened | OpenRequest) => {
+  const events = "events" in opened ? opened.events : []
+  const told = events.flatMap((event) =>
+    event.type === "process.spawned" && event.data.shared !== true ? [event.data] : []
+  )
+  const marker = processMarker(opened.sessionId, opened.generation)
+  return within(
     "the end of all processes of the session",
-    Effect.gen(function* () {
-      const marker = processMarker(opened.sessionId, opened.generation)
-      const told = "events" in opened ? opened.events.filter((event) => event.type === "process.spawned") : []
-      for (;;) {
-        const left = yield* Effect.promise(() => promises.tree({ marker }))
-        const alive = yield* Effect.forEach(told, (event) => Effect.promise(() => promises.isAlive(event.data)))
-        if (left.length === 0 && !alive.includes(true)) return
-        yield* Effect.sleep(5)
-      }
-    })
+    until(
+      Effect.map(
+        Effect.forEach([undefined, ...told], (each) => running(each, marker)),
+        (left) => left.flat().length === 0
+      )
+    )
+  )
+}
+
+/** Waits until no process has a token among its arguments. */
+export const expectNoCommand = ({ within }: Bench, token: string) =>
+  within(
+    "the end of the agent's command",
+    until(
+      Effect.map(
+        Effect.promise(() => promisify(execFile)("ps", ["-A", "-ww", "-o", "args="])),
+        ({ stdout }) => !stdout.includes(token)
+      )
+    )
   )
 
 /** A folder for files of one test, on the machine where the backend's programs run as well. */

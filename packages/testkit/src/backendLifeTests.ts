@@ -1,5 +1,13 @@
 /** What every backend does: check, open, tell everything in order, end once, and leave nothing behind. */
-import { type BackendCommand, type PromptId, makeUuid, SpecInvalid, type TurnId } from "@holdfast/core"
+import {
+  type BackendCommand,
+  type Capabilities,
+  type ItemId,
+  makeUuid,
+  type PromptId,
+  SpecInvalid,
+  type TurnId
+} from "@holdfast/core"
 import { Effect, Exit, Fiber, Result, Scope, Stream } from "effect"
 import { describe, expect, it } from "vitest"
 import {
@@ -9,26 +17,30 @@ import {
   openSession,
   openUnread,
   prepare,
+  releaseBackend,
   withBackend
 } from "./backendHarness.ts"
 
 /** Where an opening is interrupted, as the number of times that the other fibers run before. */
 const interruptions = [0, 1, 2, 5, 20]
 
-/** One command of each kind that a capability stands for. */
-const commands: ReadonlyArray<BackendCommand> = [
-  {
-    type: "prompt",
-    promptId: makeUuid() as PromptId,
-    content: [{ type: "text", text: "Hello" }],
-    delivery: "queue"
-  },
-  { type: "interrupt", turnId: "none" as TurnId },
-  { type: "write", bytes: new Uint8Array([0x0d]) },
-  { type: "signal", signal: "SIGCONT" },
-  { type: "configure", model: "none" },
-  { type: "fork" },
-  { type: "suspend" }
+/** One command of each kind that a capability stands for, with that capability. */
+const commands: ReadonlyArray<readonly [needs: keyof Capabilities, command: BackendCommand]> = [
+  [
+    "prompts",
+    { type: "prompt", promptId: makeUuid() as PromptId, content: [{ type: "text", text: "Hello" }], delivery: "queue" }
+  ],
+  ["interrupt", { type: "interrupt", turnId: "none" as TurnId }],
+  ["terminal", { type: "write", bytes: new Uint8Array([0x0d]) }],
+  ["signals", { type: "signal", signal: "SIGCONT" }],
+  ["configure", { type: "configure", model: "none" }],
+  ["compact", { type: "compact" }],
+  ["revert", { type: "revert", turnId: "none" as TurnId }],
+  ["revert", { type: "restore" }],
+  ["stopItems", { type: "stopItem", itemId: "none" as ItemId }],
+  ["archive", { type: "archive", archived: true }],
+  ["fork", { type: "fork" }],
+  ["suspend", { type: "suspend" }]
 ]
 
 /** Registers the tests of checking and of a session's life. */
@@ -104,9 +116,11 @@ export const lifeTests = (make: MakeBackend, options: BackendSuiteOptions) => {
           yield* opened.perform({ type: "close", force: false, graceMs: 2_000 })
           yield* opened.ended
           const types = opened.events.map((event) => event.type)
-          const spawned = types.indexOf("process.spawned")
-          if (spawned === -1) return
-          expect(spawned).toBe(0)
+          const spawned = opened.events.find((event) => event.type === "process.spawned")
+          if (spawned === undefined) return
+          expect(opened.events[0]).toBe(spawned)
+          // It outlives the session.
+          if (spawned.data.shared === true) return
           expect(types.indexOf("process.exited")).toBeGreaterThan(types.lastIndexOf("terminal.output"))
           expect(types.filter((type) => type === "process.exited")).toHaveLength(1)
         })
@@ -162,7 +176,7 @@ export const lifeTests = (make: MakeBackend, options: BackendSuiteOptions) => {
           const opened = yield* openSession(bench, options.spec)
           yield* opened.perform({ type: "close", force: true, graceMs: 0 })
           yield* opened.ended
-          for (const command of commands) {
+          for (const [, command] of commands) {
             const exit = yield* Effect.result(bench.within(command.type, opened.perform(command)))
             expect(Result.isFailure(exit), `${command.type} after the end`).toBe(true)
             if (Result.isFailure(exit)) expect(exit.failure).toHaveProperty("_tag", "BackendRefused")
@@ -178,18 +192,8 @@ export const lifeTests = (make: MakeBackend, options: BackendSuiteOptions) => {
       withBackend(make, options, (bench) =>
         Effect.gen(function* () {
           const opened = yield* openSession(bench, options.spec)
-          const { capabilities } = opened.session
-          const has = {
-            prompt: capabilities.prompts,
-            interrupt: capabilities.interrupt,
-            write: capabilities.terminal,
-            signal: capabilities.signals,
-            configure: capabilities.configure,
-            fork: capabilities.fork,
-            suspend: capabilities.suspend
-          }
-          for (const command of commands) {
-            if (has[command.type as keyof typeof has]) continue
+          for (const [needs, command] of commands) {
+            if (opened.session.capabilities[needs] === true) continue
             const error = yield* Effect.flip(bench.within(command.type, opened.perform(command)))
             expect(error).toMatchObject({ _tag: "BackendRefused", command: command.type, retryable: false })
           }
@@ -211,6 +215,21 @@ export const lifeTests = (make: MakeBackend, options: BackendSuiteOptions) => {
           expect(other.events.some((event) => event.type === "backend.closed")).toBe(false)
           yield* other.perform({ type: "close", force: false, graceMs: 2_000 })
           expect(Exit.isSuccess(yield* other.ended)).toBe(true)
+        })
+      )
+    )
+
+    it(
+      "can be released at any time between sessions: nothing is left, and the next session starts afresh",
+      withBackend(make, options, (bench) =>
+        Effect.gen(function* () {
+          for (let round = 0; round < 2; round++) {
+            yield* releaseBackend(bench)
+            const opened = yield* openSession(bench, options.spec)
+            yield* opened.perform({ type: "close", force: false, graceMs: 2_000 })
+            expect(Exit.isSuccess(yield* opened.ended)).toBe(true)
+            yield* releaseBackend(bench)
+          }
         })
       )
     )

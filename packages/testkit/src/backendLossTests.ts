@@ -11,6 +11,7 @@ import {
   readToEnd,
   temporaryFolder,
   typesOf,
+  until,
   withBackend
 } from "./backendHarness.ts"
 
@@ -126,13 +127,7 @@ export const lossTests = (make: MakeBackend, options: BackendSuiteOptions, scrip
             for i in $(seq ${blocks}); do head -c 1048576 /dev/zero; echo $i > ${progress}; done`
           const { session } = yield* openUnread(bench, script(source))
           const written = () => Effect.sync(() => Number(readText(progress)))
-          yield* bench.within(
-            "the first block",
-            until(
-              Effect.map(written(), (count) => count >= 1),
-              5
-            )
-          )
+          yield* bench.within("the first block", until(Effect.map(written(), (count) => count >= 1)))
           let before = -1
           for (let now = yield* written(); now !== before; now = yield* written()) {
             before = now
@@ -173,8 +168,3 @@ const readText = (path: string): string => {
     throw error
   }
 }
-
-const until = (condition: Effect.Effect<boolean>, milliseconds: number): Effect.Effect<void> =>
-  Effect.flatMap(condition, (met) =>
-    met ? Effect.void : Effect.andThen(Effect.sleep(milliseconds), until(condition, milliseconds))
-  )
