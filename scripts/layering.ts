@@ -24,9 +24,12 @@ const scope = "@holdfast/"
 const arrows: ReadonlyArray<readonly [folder: RegExp, targets: ReadonlyArray<string>]> = [
   [/^(core|process)$/, []],
   [/^(runtime|store-[^/]+|adapter-[^/]+|testkit)$/, ["core", "process"]],
-  [/^client$/, ["core"]],
+  [/^(client|terminal-face)$/, ["core"]],
   [/^server$/, ["core", "runtime"]]
 ]
+
+/** The packages that run in browsers and workers too. */
+const everywhere = ["core", "terminal-face"]
 
 /** The packages whose tests compose the house, and so may import any of it. */
 const composedInTests = ["runtime", "testkit"]
@@ -110,8 +113,8 @@ const objection = (
   }
 
   if (isBuiltin(specifier)) {
-    return inPackages && short === "core" && !inTest
-      ? `imports ${specifier}: core runs in browsers and Workers and imports no Node module`
+    return inPackages && everywhere.includes(short) && !inTest
+      ? `imports ${specifier}: ${short} runs in browsers and Workers and imports no Node module`
       : undefined
   }
 

@@ -23,6 +23,7 @@ const folders = [
   "packages/adapter-codex",
   "packages/testkit",
   "packages/client",
+  "packages/terminal-face",
   "packages/server",
   "packages/novelty",
   "examples/cli",
@@ -68,15 +69,17 @@ describe("the layering check", () => {
     accepts("packages/adapter-pty/src/A.ts", `import { Backend } from "@holdfast/core"`)
     accepts("packages/testkit/src/A.ts", `import { Backend } from "@holdfast/core"`)
     accepts("packages/client/src/A.ts", `import { Event } from "@holdfast/core"`)
+    accepts("packages/terminal-face/src/A.ts", `import { EventRecord } from "@holdfast/core"`)
     accepts("packages/server/src/A.ts", `import "@holdfast/core"\nimport "@holdfast/runtime"`)
     accepts("examples/cli/src/A.ts", `import "@holdfast/runtime"\nimport "@holdfast/adapter-pty"`)
     accepts("benchmarks/append.ts", `import "@holdfast/store-sqlite"`)
   })
 
-  it("refuses a Node module in core, named either way", () => {
+  it("refuses a Node module in what runs in browsers, named either way", () => {
     refuses("packages/core/src/A.ts", `import { readFileSync } from "node:fs"`, /core runs in browsers/)
     refuses("packages/core/src/A.ts", `import fs from "fs"`, /core runs in browsers/)
     refuses("packages/core/src/A.ts", `const fs = process.getBuiltinModule("node:fs")`, /core runs in browsers/)
+    refuses("packages/terminal-face/src/A.ts", `import "node:process"`, /terminal-face runs in browsers/)
     accepts("packages/core/test/A.test.ts", `import { readFileSync } from "node:fs"`)
   })
 
@@ -105,7 +108,9 @@ describe("the layering check", () => {
         /may import @holdfast\/core, @holdfast\/process$/
       )
     }
-    refuses("packages/client/src/A.ts", `import "@holdfast/runtime"`, /may import @holdfast\/core$/)
+    for (const folder of ["client", "terminal-face"]) {
+      refuses(`packages/${folder}/src/A.ts`, `import "@holdfast/runtime"`, /may import @holdfast\/core$/)
+    }
     refuses(
       "packages/adapter-codex/src/A.ts",
       `import "@holdfast/adapter-pty"`,

@@ -1,0 +1,59 @@
+/**
+ * A text that streams: made safe piece by piece, printed from its beginning, and compared with the whole text at its end,
+ * so that every part of it is printed exactly once, however it was cut into pieces.
+ */
+import { safeText, wholeLength } from "./SafeText.ts"
+import { beginsWith, emptyMark, extendMark, type TextMark } from "./TextMark.ts"
+
+/** What is left to print of a text that has ended. */
+export interface Remainder {
+  readonly text: string
+  /** The whole text does not begin with what was printed: `text` is all of it. */
+  readonly differs: boolean
+}
+
+/** One text. It holds what was not printed yet, and of what was printed only its mark. */
+export class StreamedText {
+  #printed: TextMark = emptyMark
+  #waiting = ""
+  /** The end of the last piece, where it may be half of something. */
+  #half = ""
+  readonly #unicode: boolean
+
+  constructor(unicode: boolean) {
+    this.#unicode = unicode
+  }
+
+  /** Safe text that was not printed yet. */
+  get waiting(): string {
+    return this.#waiting
+  }
+
+  /** Whether any of it was printed. */
+  get begun(): boolean {
+    return this.#printed.length > 0
+  }
+
+  /** Takes a piece in. */
+  push(piece: string): void {
+    const text = this.#half + piece
+    const whole = wholeLength(text)
+    this.#half = text.slice(whole)
+    this.#waiting += safeText(text.slice(0, whole), this.#unicode)
+  }
+
+  /** This much of what waits is printed now. */
+  printed(length: number): void {
+    this.#printed = extendMark(this.#printed, this.#waiting.slice(0, length))
+    this.#waiting = this.#waiting.slice(length)
+  }
+
+  /** The text has ended: `whole` is all of it, where that is known. */
+  end(whole: string | undefined): Remainder {
+    if (whole === undefined) return { text: this.#waiting + safeText(this.#half, this.#unicode), differs: false }
+    const text = safeText(whole, this.#unicode)
+    return beginsWith(text, this.#printed)
+      ? { text: text.slice(this.#printed.length), differs: false }
+      : { text, differs: true }
+  }
+}
