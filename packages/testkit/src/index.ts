@@ -1,4 +1,7 @@
-/** Test parts for hosts, backends and logs, and a scripted model for agents. The conformance suites are in `@holdfast/testkit/suites`, which needs vitest. */
+/**
+ * Test parts for hosts, backends and logs, and a scripted model for agents. The conformance suites are in
+ * `@holdfast/testkit/suites`, which needs vitest.
+ */
 export * from "./eventArbitraries.ts"
 export { type AgentHome } from "./model/AgentHome.ts"
 export * from "./model/agentTools.ts"

@@ -178,13 +178,31 @@ export const hang: ModelStep = { type: "hang" }
 /** Breaks the connection: before it answered anything, or after what was said so far. */
 export const drop = (when: "before headers" | "mid stream"): ModelStep => ({ type: "drop", when })
 
-/** Answers with a status and an error instead of a stream. `retryAfter` is sent as it is: seconds, or a date. */
+/** The usual type of an error with a status. Agents look at it too: Opencode retries any error whose text has "server error". */
+const typeOf = (status: number) =>
+  status >= 500
+    ? status === 529
+      ? "overloaded_error"
+      : "server_error"
+    : ({ 401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error" }[
+        status
+      ] ?? "invalid_request_error")
+
+/**
+ * Answers with a status and an error instead of a stream. The type is by default the usual one of the status. `retryAfter` is
+ * sent as it is: seconds, or a date.
+ */
 export const httpError = (
   status: number,
   error: Partial<ModelError> & { readonly retryAfter?: number | string } = {}
 ): ModelStep => {
-  const { message = `scripted error ${status}`, retryAfter, ...rest } = error
-  return { type: "httpError", status, error: { message, ...rest }, ...(retryAfter === undefined ? {} : { retryAfter }) }
+  const { message = `scripted error ${status}`, retryAfter, type = typeOf(status), ...rest } = error
+  return {
+    type: "httpError",
+    status,
+    error: { message, type, ...rest },
+    ...(retryAfter === undefined ? {} : { retryAfter })
+  }
 }
 
 const endings: ReadonlyArray<ModelStep["type"]> = ["finish", "fail", "endWithoutFinish", "hang", "drop", "httpError"]

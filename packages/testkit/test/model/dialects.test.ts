@@ -165,7 +165,7 @@ describe("an answer of a scripted model", () => {
       /event: error\ndata: \{"type":"error","error":\{"type":"invalid_request_error","message":"too long"\}\}\n\n$/
     )
 
-    const instead = await answerIn("messages", [ModelStep.httpError(529, { type: "overloaded_error" })])
+    const instead = await answerIn("messages", [ModelStep.httpError(529)])
     assert.strictEqual(instead.status, 529)
     assert.deepStrictEqual(JSON.parse(instead.text), {
       type: "error",
