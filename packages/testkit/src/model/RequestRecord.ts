@@ -1,5 +1,5 @@
 /** What a scripted model remembers: its latest requests, and of each conversation what tells a retry from a next step. */
-import { Effect, Schema } from "effect"
+import { Clock, Effect, Schema } from "effect"
 import { makeWaitableList } from "../WaitableList.ts"
 import {
   type AnswerState,
@@ -141,7 +141,9 @@ export const makeRequestRecord = (keepRequests: number, keepBodies: number): Req
                   requests: list.items.slice(-describedRequests).map(describe)
                 })
               )
-          })
+          }),
+          // Clients are in real time: under a test's clock this wait would have no end.
+          Effect.provideService(Clock.Clock, Clock.Clock.defaultValue())
         )
   }
 }

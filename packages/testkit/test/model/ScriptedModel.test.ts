@@ -340,6 +340,8 @@ describe("the model", () => {
           assert.strictEqual(yield* Effect.promise(() => said(ask(model.url, "chat", "hi"))), "ab")
           const request = yield* model.waitForRequest(({ prompt }) => prompt === "hi")
           assert.strictEqual(request.number, 1)
+          const error = yield* Effect.flip(model.waitForRequest(() => false, { timeoutMs: 1 }))
+          assert.instanceOf(error, ModelWaitExpired)
           return model.url
         })
       )

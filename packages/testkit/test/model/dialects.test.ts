@@ -1,4 +1,5 @@
 import { type ModelDialectName, ModelStep, startScriptedModel } from "@holdfast/testkit"
+import * as fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import { ask } from "./modelClient.ts"
 
@@ -9,6 +10,12 @@ const steps = [
   ModelStep.toolCall({ name: "b", arguments: "{broken", callId: "mine" }),
   ModelStep.usage({ inputTokens: 9, cachedTokens: 4, outputTokens: 3, reasoningTokens: 2 })
 ]
+
+/** The fields of events that text is in. */
+interface StreamEvent {
+  readonly delta?: string | { readonly text?: string }
+  readonly choices?: ReadonlyArray<{ readonly delta: { readonly content?: string } }>
+}
 
 const answerIn = async (dialect: ModelDialectName, script = steps, body = {}) => {
   await using model = await startScriptedModel({ idSeed: "s", script: () => script })
@@ -184,5 +191,28 @@ describe("an answer of a scripted model", () => {
       assert.strictEqual(status, 400)
       assert.include(text, "has no calls with free text")
     }
+  })
+
+  it("says the same text in every dialect, however it is cut", async () => {
+    await using model = await startScriptedModel()
+    const said: Readonly<Record<ModelDialectName, (event: StreamEvent) => string | undefined>> = {
+      responses: ({ delta }) => (typeof delta === "string" ? delta : undefined),
+      chat: ({ choices }) => choices?.[0]?.delta?.content,
+      messages: ({ delta }) => (typeof delta === "object" ? delta.text : undefined)
+    }
+    const dialect = fc.constantFrom<ModelDialectName>("responses", "chat", "messages")
+    const text = fc.string({ unit: "binary", maxLength: 40 })
+    await fc.assert(
+      fc.asyncProperty(dialect, text, fc.integer({ min: 1, max: 50 }), async (dialect, text, chunkSize) => {
+        model.setScript(() => [ModelStep.text(text, { chunkSize })])
+        const stream = await (await ask(model.url, dialect, "hi")).text()
+        const pieces = [...stream.matchAll(/^data: (\{.*\})$/gm)].map(
+          ([, json]) => said[dialect](JSON.parse(json!)) ?? ""
+        )
+        assert.strictEqual(pieces.join(""), text)
+        for (const piece of pieces) assert.isAtMost([...piece].length, chunkSize)
+      }),
+      { numRuns: 100 }
+    )
   })
 })
