@@ -2,6 +2,7 @@
 import { Deferred, Effect, Schema, type Scope } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import type { Readable, Writable } from "node:stream"
+import { fileURLToPath } from "node:url"
 import type { ProcessIdentity } from "./ProcessIdentity.ts"
 import { processMarkerName } from "./ProcessMarker.ts"
 import { identify } from "./ProcessTree.ts"
@@ -111,6 +112,8 @@ const start = (launch: ServerLaunch): Effect.Effect<Running, ServerNotStarted> =
     return { server, child, exited }
   })
 
+const graceOf = ({ graceMs = 2_000 }: ServerLaunch): number => graceMs
+
 const spawnChild = (launch: ServerLaunch): ChildProcess => {
   const env = { ...launch.env, [processMarkerName]: launch.marker }
   // In a group of its own: a Ctrl-C in the host's terminal is the host's to handle.
@@ -122,7 +125,14 @@ const spawnChild = (launch: ServerLaunch): ChildProcess => {
       stdio: [launch.stop === "stdin" ? "pipe" : "ignore", "pipe", "pipe"]
     })
   }
-  const args = [...keeperFlags(), keeperUrl.pathname, launch.marker, launch.command, ...launch.args]
+  const args = [
+    ...keeperFlags(),
+    fileURLToPath(keeperUrl),
+    launch.marker,
+    String(graceOf(launch)),
+    launch.command,
+    ...launch.args
+  ]
   // A host on Electron has no other Node than itself.
   return spawn(process.execPath, args, {
     ...options,
@@ -137,7 +147,7 @@ const keeperFlags = (): ReadonlyArray<string> =>
 
 const stop = ({ child, exited, server }: Running, launch: ServerLaunch): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const graceMs = launch.graceMs ?? 2_000
+    const graceMs = graceOf(launch)
     if (!Deferred.isDoneUnsafe(exited)) {
       if (launch.stop === "stdin" && launch.keeper !== true) child.stdin?.end()
       else child.kill("SIGTERM")

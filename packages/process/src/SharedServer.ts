@@ -1,5 +1,5 @@
 /** A server that many share: started on first use, started again when it is needed after its death, ended once. */
-import { Clock, Deferred, Effect, Exit, Scope } from "effect"
+import { Clock, Deferred, Effect, Exit, Fiber, Scope } from "effect"
 
 /** A server that was started. */
 export interface Started<A> {
@@ -22,17 +22,27 @@ export interface SharedServerOptions<A, E> {
 
 /** A server that many share. */
 export interface SharedServer<A, E> {
-  /** The server that runs. Where none does it is started, once for all who ask meanwhile; they share its failure, too. */
+  /**
+   * The server that runs. Where none does it is started, once for all who ask meanwhile; they share its failure, too. The one
+   * before has ended by then, with all that it left behind.
+   */
   readonly get: Effect.Effect<A, E>
-  /** Ends it, and completes when it has ended. Whoever asks afterwards starts another. */
+  /** Ends it, and completes when it has ended. Whoever asks afterwards, or still waits for its start, starts another. */
   readonly release: Effect.Effect<void>
 }
+
+/** Why nobody gets the server that was being started. */
+const released = Symbol("released")
+
+type Ready<A, E> = Deferred.Deferred<A, E | typeof released>
 
 /** Prepares a server; nothing is started yet. It never starts itself again: the next {@link SharedServer.get} does. */
 export const makeSharedServer = <A, E>(options: SharedServerOptions<A, E>): SharedServer<A, E> => {
   const { retryDelayMs = 500, maxRetryDelayMs = 30_000, stableAfterMs = 60_000 } = options
   let house = Scope.makeUnsafe()
-  let current: Deferred.Deferred<A, E> | undefined
+  let current: Ready<A, E> | undefined
+  /** Completes when nothing is left of the last server that was started. */
+  let cleared: Effect.Effect<unknown> = Effect.void
   let youngDeaths = 0
   let lastEnd = 0
 
@@ -42,8 +52,13 @@ export const makeSharedServer = <A, E>(options: SharedServerOptions<A, E>): Shar
     yield* Effect.sleep(Math.max(0, lastEnd + delay - (yield* Clock.currentTimeMillis)))
   })
 
-  const live = (ready: Deferred.Deferred<A, E>) =>
+  const forget = (ready: Ready<A, E>) => {
+    if (current === ready) current = undefined
+  }
+
+  const live = (ready: Ready<A, E>, before: Effect.Effect<unknown>) =>
     Effect.gen(function* () {
+      yield* before
       yield* wait
       const startedAt = yield* Clock.currentTimeMillis
       const exit = yield* Effect.exit(
@@ -52,40 +67,53 @@ export const makeSharedServer = <A, E>(options: SharedServerOptions<A, E>): Shar
             const { died, server } = yield* options.start
             yield* Deferred.succeed(ready, server)
             yield* died
+            // Nobody gets the dead one while it is being cleared away.
+            forget(ready)
           })
         )
       )
       lastEnd = yield* Clock.currentTimeMillis
       youngDeaths = Exit.isSuccess(exit) && lastEnd - startedAt >= stableAfterMs ? 0 : youngDeaths + 1
       return yield* exit
-    })
-
-  const begin = (ready: Deferred.Deferred<A, E>) =>
-    live(ready).pipe(
+    }).pipe(
       Effect.onExit((exit) =>
         Effect.suspend(() => {
-          if (current === ready) current = undefined
+          forget(ready)
           // Without effect where it had been ready.
           return Exit.isSuccess(exit) ? Effect.void : Deferred.failCause(ready, exit.cause)
         })
-      ),
-      Effect.forkIn(house, { startImmediately: true })
+      )
     )
 
+  const begin = (ready: Ready<A, E>) =>
+    Effect.gen(function* () {
+      const fiber = yield* Effect.forkIn(Effect.interruptible(live(ready, cleared)), house)
+      cleared = Fiber.await(fiber)
+    }).pipe(Effect.uninterruptible)
+
+  const get: Effect.Effect<A, E> = Effect.suspend(() => {
+    const running = current
+    // In this very step, so that two who ask at once start one.
+    const ready: Ready<A, E> = (current = running ?? Deferred.makeUnsafe())
+    const started = running === undefined ? begin(ready) : Effect.void
+    return Effect.andThen(started, Deferred.await(ready)).pipe(
+      Effect.catch((error) => (error === released ? get : Effect.fail(error as E)))
+    )
+  })
+
   return {
-    get: Effect.suspend(() => {
-      if (current !== undefined) return Deferred.await(current)
-      // In this very step, so that two who ask at once start one.
-      const ready = Deferred.makeUnsafe<A, E>()
-      current = ready
-      return Effect.andThen(begin(ready), Deferred.await(ready))
-    }),
+    get,
     release: Effect.suspend(() => {
-      const ending = house
+      const [ending, unready, last] = [house, current, cleared]
       house = Scope.makeUnsafe()
       current = undefined
       youngDeaths = 0
-      return Scope.close(ending, Exit.void)
+      return Effect.gen(function* () {
+        // Without effect where it is ready.
+        if (unready !== undefined) yield* Deferred.fail(unready, released)
+        yield* Scope.close(ending, Exit.void)
+        yield* last
+      })
     })
   }
 }
