@@ -13,41 +13,43 @@ export interface Input {
   readonly cursor: number
 }
 
-/** At most `max` rows around the cursor, which stands out; broken anywhere, as an editor does. */
-export const inputRows = (input: Input, width: number, max: number, unicode: boolean): ReadonlyArray<Row> => {
-  const from = Math.max(0, input.cursor - around)
+/** Rows with a cursor in them. */
+export interface InputRows {
+  readonly rows: ReadonlyArray<Row>
+  readonly cursor: { readonly row: number; readonly column: number }
+}
+
+/** At most `max` rows around the cursor, broken anywhere, as an editor does. */
+export const inputRows = (input: Input, width: number, max: number, unicode: boolean): InputRows => {
   const rows: Array<Array<Span>> = [[input.label]]
   let column = displayWidth(input.label.text)
-  let cursorRow = 0
-
-  const add = (text: string, isCursor: boolean): void => {
-    const wide = displayWidth(text)
-    if (column > 0 && column + wide > width) {
-      rows.push([])
-      column = 0
-    }
-    column += wide
-    if (isCursor) cursorRow = rows.length - 1
-    const last = rows.at(-1)!.at(-1)
-    if (!isCursor && last !== undefined && last !== input.label && last.style === undefined) {
-      rows.at(-1)![rows.at(-1)!.length - 1] = { text: last.text + text }
-    } else rows.at(-1)!.push(isCursor ? { text, style: "cursor" } : { text })
+  const breakRow = () => {
+    rows.push([])
+    column = 0
   }
-  const part = (text: string, hasCursor: boolean): void => {
-    let first = hasCursor
-    for (const piece of graphemes(text)) {
-      if (piece === "\n") {
-        if (first) add(" ", true)
-        rows.push([])
-        column = 0
-      } else add(piece === "\t" ? "  " : safeText(piece, unicode), first)
-      first = false
+  const add = (text: string): void => {
+    for (const grapheme of graphemes(text.toWellFormed())) {
+      if (grapheme === "\n") {
+        breakRow()
+        continue
+      }
+      const shown = grapheme === "\t" ? "  " : safeText(grapheme, unicode)
+      const wide = displayWidth(shown)
+      if (column > 0 && column + wide > width) breakRow()
+      column += wide
+      const row = rows.at(-1)!
+      const last = row.at(-1)
+      if (last === undefined || last === input.label) row.push({ text: shown })
+      else row[row.length - 1] = { text: last.text + shown }
     }
-    if (first) add(" ", true)
   }
 
-  part(input.text.slice(from, input.cursor).toWellFormed(), false)
-  part(input.text.slice(input.cursor, input.cursor + around).toWellFormed(), true)
-  const start = Math.max(0, Math.min(cursorRow - max + 1 + Math.floor(max / 2), rows.length - max))
-  return rows.slice(start, start + max)
+  add(input.text.slice(Math.max(0, input.cursor - around), input.cursor))
+  const rest = input.text.slice(input.cursor, input.cursor + around)
+  // At the end of a full row the cursor is where the next character goes.
+  if (column >= width && rest !== "" && !rest.startsWith("\n")) breakRow()
+  const cursor = { row: rows.length - 1, column: Math.min(column, width) }
+  add(rest)
+  const start = Math.max(0, Math.min(cursor.row - Math.floor(max / 2), rows.length - max))
+  return { rows: rows.slice(start, start + max), cursor: { ...cursor, row: cursor.row - start } }
 }

@@ -32,8 +32,15 @@ export interface LiveView {
   readonly composer: Composer | undefined
 }
 
+/** The region, laid out. */
+export interface LiveRegion {
+  readonly rows: ReadonlyArray<Row>
+  /** Where the next character goes; undefined where nothing can be typed. */
+  readonly cursor: { readonly row: number; readonly column: number } | undefined
+}
+
 /** Lays the region out in at most `max` rows of at most `width` columns; what counts less gives way. */
-export const liveRows = (view: LiveView, width: number, max: number): ReadonlyArray<Row> => {
+export const liveRegion = (view: LiveView, width: number, max: number): LiveRegion => {
   const { composer, transcript } = view
   const { unicode } = transcript.glyphs
   let left = max
@@ -46,27 +53,30 @@ export const liveRows = (view: LiveView, width: number, max: number): ReadonlyAr
     left -= fitting.length
     return fitting
   }
-  const input = composer === undefined ? [] : inputRows(inputOf(composer, view), width, maxInputRows, unicode)
+  const lineIn = (room: number) =>
+    composer === undefined ? undefined : inputRows(inputOf(composer, view), width, room, unicode)
   // One row of input always stays; the others count less than what is asked.
-  if (input.length > 0) left -= 1
+  if (composer !== undefined) left -= 1
   const status = take([statusRow(view, width)], 1)
   const lay = (lines: ReadonlyArray<StyledLine>) => lines.flatMap((line) => layOut(line, width, unicode))
   const request = take(lay(requestOf(view)), max)
-  const typing =
-    input.length <= left + 1 ? input : inputRows(inputOf(composer!, view), width, Math.max(1, left + 1), unicode)
-  left -= Math.max(0, typing.length - 1)
+  const input = lineIn(Math.min(maxInputRows, left + 1))
+  left -= Math.max(0, (input?.rows.length ?? 0) - 1)
   const prompts = take(promptRows(view, width), maxPromptRows)
-  const below = [...prompts, ...request, ...status, ...typing]
-  if (left === 0) return below
-  const running = runningRows(view, width, left - 1)
-  const apart = running.length > 0 && left - 1 > running.length && !continues(view)
-  return [...(apart ? [[]] : []), ...running, [], ...below]
+  const rows: Array<Row> = []
+  if (left > 0) {
+    const running = runningRows(view, width, left - 1)
+    if (running.length > 0 && left - 1 > running.length && !continues(view)) rows.push([])
+    rows.push(...running, [])
+  }
+  rows.push(...prompts, ...request, ...status)
+  const cursor = input === undefined ? undefined : { ...input.cursor, row: rows.length + input.cursor.row }
+  return { rows: [...rows, ...(input?.rows ?? [])], cursor }
 }
 
 const moreRow = (count: number, { transcript }: LiveView, width: number): Row => {
   const { glyphs } = transcript
-  const { ellipsis } = glyphs
-  return cutRow([{ text: `${ellipsis} ${count} more`, style: "dim" }], width, glyphs)
+  return cutRow([{ text: `${glyphs.ellipsis} ${count} more`, style: "dim" }], width, glyphs)
 }
 
 /** Whether the first row of what runs belongs to the last one that is printed. */

@@ -14,7 +14,6 @@ export type Style =
   | "added"
   | "removed"
   | "hunk"
-  | "cursor"
 
 /** A piece of a line. Its text need not be safe: the layout makes it so. */
 export interface Span {
@@ -45,17 +44,15 @@ const codes: { readonly [S in Exclude<Style, "plain">]: string } = {
   person: "1;36",
   added: "32",
   removed: "31",
-  hunk: "36",
-  cursor: "7"
+  hunk: "36"
 }
 
-/** A row as it is written. Without colour only the cursor stands out. */
+/** A row as it is written. */
 export const paint = (row: Row, colour: boolean): string => {
   let text = ""
   for (const span of row) {
     const style = span.style ?? "plain"
-    text +=
-      style === "plain" || (!colour && style !== "cursor") ? span.text : `\u001b[${codes[style]}m${span.text}\u001b[0m`
+    text += style === "plain" || !colour ? span.text : `\u001b[${codes[style]}m${span.text}\u001b[0m`
   }
   return text
 }
