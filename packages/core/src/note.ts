@@ -8,7 +8,12 @@ export const maxRawText = 64 * 1024
 const maxMessage = 4_096
 
 /** A note with what it is about, bounded. Takes any value. */
-export const note = (level: "info" | "warning" | "error", message: string, raw?: unknown, code?: string): EventBody => {
+export const note = (
+  level: "info" | "warning" | "error",
+  message: string,
+  raw?: unknown,
+  code?: string
+): EventBody<"backend.noted"> => {
   const data: { -readonly [K in keyof EventBody<"backend.noted">["data"]]: EventBody<"backend.noted">["data"][K] } = {
     level,
     message: message.length > maxMessage ? `${message.slice(0, maxMessage - 1)}…` : message
