@@ -11,6 +11,7 @@ const joinMs = 4
 
 /** Takes chunks as they are read, and pushes them joined, each followed by what it reported. */
 export interface OutputPacer {
+  /** Keeps nothing of the chunk, which the next read may overwrite. */
   readonly write: (chunk: Buffer) => void
   /** Pushes all that is held, and stops the timers. */
   readonly end: () => void
@@ -20,7 +21,7 @@ export interface OutputPacer {
 export const makeOutputPacer = (push: (events: ReadonlyArray<BackendEvent>) => void): OutputPacer => {
   const reader = makeReportReader()
   const reports = makeReportWindow()
-  // Joined where it arrives: the many small buffers of a flood are garbage at once, not after they have waited.
+  // Joined where it arrives: a chunk is the reader's again afterwards.
   let block = new Uint8Array(0)
   let heldBytes = 0
   let lastOutput = Number.NEGATIVE_INFINITY
@@ -68,7 +69,7 @@ export const makeOutputPacer = (push: (events: ReadonlyArray<BackendEvent>) => v
       for (const report of reader.read(chunk)) reports.add(report)
       const now = performance.now()
       if (heldBytes === 0 && now - lastOutput >= joinMs) {
-        flush(now - lastReports >= reportWindowMs, now, chunk)
+        flush(now - lastReports >= reportWindowMs, now, new Uint8Array(chunk))
         return
       }
       for (let at = 0; at < chunk.byteLength;) {

@@ -3,6 +3,7 @@ import { BackendLost } from "@holdfast/core"
 import { type ProcessIdentity, promises } from "@holdfast/process"
 import { Effect } from "effect"
 import type * as nodePty from "node-pty"
+import { withSharedReads } from "./sharedReads.ts"
 import { makePtyInput, type PtyInput } from "./PtyInput.ts"
 
 /** node-pty's module. */
@@ -34,6 +35,7 @@ export interface PtyExit {
 
 /** What a program in a terminal tells. Nothing is told before {@link spawnPty} has returned. */
 export interface PtyListener {
+  /** The chunk is to be taken at once: the next read overwrites it. */
   readonly onData: (chunk: Buffer) => void
   /** It has ended and everything that was written to the terminal was told. */
   readonly onExit: (exit: PtyExit) => void
@@ -101,21 +103,26 @@ const isUnixTerminal = (pty: unknown): pty is UnixTerminal => {
 
 /** Starts a program in a terminal of its own. Throws what node-pty throws where the system allows no further one. */
 export const spawnPty = (nodePty: NodePty, launch: PtyLaunch, listener: PtyListener): PtyProcess => {
-  const pty = nodePty.spawn(launch.command, [...launch.args], {
-    name: launch.env["TERM"] ?? "xterm-256color",
-    cwd: launch.cwd,
-    env: { ...launch.env },
-    cols: launch.cols,
-    rows: launch.rows,
-    encoding: null
-  })
   let lastData = 0
   let isPaused = false
-  // With `encoding: null` chunks are buffers, whatever the types say; on Windows they are text all the same.
-  pty.onData((chunk: string | Buffer) => {
+  const onRead = (chunk: Buffer) => {
     lastData = performance.now()
-    listener.onData(typeof chunk === "string" ? Buffer.from(chunk) : chunk)
-  })
+    listener.onData(chunk)
+  }
+  const { made: pty, isShared } = withSharedReads(
+    () =>
+      nodePty.spawn(launch.command, [...launch.args], {
+        name: launch.env["TERM"] ?? "xterm-256color",
+        cwd: launch.cwd,
+        env: { ...launch.env },
+        cols: launch.cols,
+        rows: launch.rows,
+        encoding: null
+      }),
+    onRead
+  )
+  // With `encoding: null` chunks are buffers, whatever the types say; on Windows they are text all the same.
+  if (!isShared) pty.onData((chunk: string | Buffer) => onRead(typeof chunk === "string" ? Buffer.from(chunk) : chunk))
   const terminal = isUnixTerminal(pty) ? holdOpen(pty, listener.onLinger) : windowsTerminal(pty)
   pty.onExit(({ exitCode, signal }) => {
     terminal.close()

@@ -37,7 +37,7 @@ export const maxReportBytes = 4096
 
 /** Reads reports from the chunks of one terminal's output. */
 export interface ReportReader {
-  /** The reports that end in this chunk, in order. Adjacent bells are one. */
+  /** The reports that end in this chunk, in order. Adjacent bells are one. Keeps nothing of the chunk. */
   readonly read: (chunk: Buffer) => ReadonlyArray<TerminalReport>
 }
 
@@ -82,7 +82,8 @@ export const makeReportReader = (): ReportReader => {
     if (osc !== "ignored" && osc !== undefined) {
       oscBytes += end - from
       if (oscBytes > maxReportBytes) osc = "ignored"
-      else if (end > from) osc.push(chunk.subarray(from, end))
+      // A copy: the next read may overwrite the chunk.
+      else if (end > from) osc.push(Buffer.from(chunk.subarray(from, end)))
     }
     if (end === chunk.length) return end
     const byte = chunk[end]!

@@ -77,6 +77,18 @@ describe("the pace of output", () => {
     assert.deepStrictEqual(titles, ["a", "b", "a"])
   })
 
+  it("keeps nothing of a chunk, which the next read overwrites", () => {
+    const pacer = start()
+    const buffer = Buffer.alloc(8)
+    for (const text of ["a", "bc", "\x1b]0;tit", "le\x07"]) pacer.write(buffer.subarray(0, buffer.write(text)))
+    buffer.fill("x")
+    pacer.end()
+    const events = pushes.flat()
+    const output = events.flatMap((event) => (event.type === "terminal.output" ? [Buffer.from(event.bytes)] : []))
+    assert.strictEqual(Buffer.concat(output).toString(), "abc\x1b]0;title\x07")
+    assert.deepInclude(events, { type: "terminal.titled", data: { title: "title" } })
+  })
+
   it("keeps every byte in order, and holds nothing back at its end", () => {
     const pacer = start()
     let expected = ""
