@@ -32,6 +32,12 @@ const signalNames: ReadonlyMap<number, string> = new Map(
 
 const isSignal = (name: string): name is NodeJS.Signals => Object.hasOwn(constants.signals, name)
 
+/**
+ * Bytes of output that wait for the log before the program is paused: 2 MiB, 30 ms of a flood. With 1 MiB a flood is paused
+ * at least twice as often, and comes about a tenth slower.
+ */
+const maxWaiting = 2 * 1024 * 1024
+
 const isDimension = Schema.is(TerminalDimension)
 
 const done: Performed = {}
@@ -76,7 +82,12 @@ export const openPtySession = Effect.fnUntraced(function* (
   let closing: "closed" | "killed" | undefined
   let isEnded = false
 
-  const outbox = makeBackendOutbox({ onFull: () => pty.pause(), onDrain: () => pty.resume() })
+  const outbox = makeBackendOutbox({
+    highWater: maxWaiting,
+    lowWater: maxWaiting / 4,
+    onFull: () => pty.pause(),
+    onDrain: () => pty.resume()
+  })
   const understand = profile.understand?.()
   const push = (events: ReadonlyArray<BackendEvent>) => {
     try {

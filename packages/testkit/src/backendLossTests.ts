@@ -34,12 +34,14 @@ const sizes: ReadonlyArray<readonly [bytes: number, runs: number]> = [
 const pastAnyGrace = 400
 
 /**
- * Bytes for a reader that comes when the program is long dead. Those around 1 MiB end where a backend with a buffer of that size
- * has just paused its terminal, and the rest is in the kernel: there a paused terminal is closed over its last bytes.
+ * Bytes for a reader that comes when the program is long dead. Those around 1 and 2 MiB end where a backend with a buffer of
+ * that size has just paused its terminal, and the rest is in the kernel: there a paused terminal is closed over its last bytes.
  */
-const lateSizes = [1, 4_096, 60_000, 700_000, 1_030_000, 1_045_000, 1_060_000, 1_075_000, 1_090_000]
+const lateSizes = [
+  1, 4_096, 60_000, 700_000, 1_030_000, 1_045_000, 1_060_000, 1_075_000, 1_090_000, 2_080_000, 2_110_000, 2_140_000
+]
 
-/** Bytes that a backend and its terminal may hold back for a reader that does not come: 1 MiB is usual, 8 MiB the most. */
+/** Bytes that a backend and its terminal may hold back for a reader that does not come: 1 or 2 MiB are usual, 8 MiB the most. */
 const mostHeldBack = 8 * 1024 * 1024
 
 const closing = ["process.spawned", "terminal.output", "process.exited", "backend.closed"]
