@@ -26,6 +26,7 @@ import {
 } from "@holdfast/core"
 import { Clock, Context, Effect, Layer, Metric, Option, type Scope } from "effect"
 import { defaultMaxLive, type LiveSessions, makeLiveSessions } from "./LiveSessions.ts"
+import { forkNative } from "./NativeFork.ts"
 import { sweep, type Swept } from "./Recovery.ts"
 import type { CommandError, SessionOwner } from "./SessionOwner.ts"
 import { makeSnapshotter } from "./screen/Snapshotter.ts"
@@ -93,7 +94,8 @@ export interface HoldfastService extends SessionReader {
   ) => Effect.Effect<Receipt, CommandError | SessionNotFound>
   /**
    * Makes a branch: a new session on the same backend whose history is the parent's up to `at`. A backend that can fork
-   * branches its native session; any other starts afresh from the same spec. Gives the receipt of the branch.
+   * branches its native session behind the last turn that had completed at `at`, or at its head; any other starts afresh from
+   * the same spec, as does a branch from before the first completed turn. Gives the receipt of the branch.
    */
   readonly fork: (
     sessionId: SessionId,
@@ -131,6 +133,13 @@ export const makeHoldfast = (
     const policy: SessionPolicy = { ...defaultPolicy, ...options.policy }
     const clock = yield* Clock.Clock
     const byName = new Map(options.backends.map((backend) => [backend.name, backend]))
+    // First, and so run last: once the scope of every session is closed.
+    yield* Effect.addFinalizer(() =>
+      Effect.forEach(options.backends, (backend) => releaseBackend(backend, policy), {
+        concurrency: "unbounded",
+        discard: true
+      })
+    )
     const live = yield* makeLiveSessions({
       log,
       backends: options.backends,
@@ -155,13 +164,6 @@ export const makeHoldfast = (
       ...(options.snapshots === undefined ? {} : { policy: options.snapshots }),
       ...(options.screenWorkerUrl === undefined ? {} : { workerUrl: options.screenWorkerUrl })
     })
-    // After the last session has been settled.
-    yield* Effect.addFinalizer(() =>
-      Effect.forEach(options.backends, ({ release }) => release ?? Effect.void, {
-        concurrency: "unbounded",
-        discard: true
-      })
-    )
     yield* Effect.addFinalizer(() => settleAll(live, policy, () => clock.currentTimeMillisUnsafe()))
     const swept = yield* sweep(log, live.get).pipe(Effect.catchTag("SessionNotFound", Effect.die))
     const reader = makeSessionReader(log)
@@ -266,20 +268,7 @@ export const makeHoldfast = (
         const first = yield* log.receipt(into, envelop.commandId)
         if (Option.isSome(first)) return first.value
       }
-      const native =
-        before.capabilities?.fork === true && before.nativeId !== null
-          ? (yield* owner.ask({ type: "fork" }).pipe(
-              Effect.mapError(
-                (error) =>
-                  new CommandRejected({
-                    sessionId,
-                    command: "session.fork",
-                    reason: "busy",
-                    detail: `${error.message}: try the same command again`
-                  })
-              )
-            )).nativeId
-          : undefined
+      const native = yield* forkNative(log, owner, before, given?.at)
       return yield* make(
         {
           backend: before.backend,
@@ -358,6 +347,18 @@ const countOutcome = <A, E extends { readonly _tag: string }>(effect: Effect.Eff
  */
 const settleAll = (live: LiveSessions, policy: SessionPolicy, now: () => number): Effect.Effect<void> =>
   Effect.forEach(live.all(), (owner) => settle(owner, live, policy, now), { concurrency: "unbounded", discard: true })
+
+/** Ends what a backend keeps for all of its sessions; one that does not come to an end is left behind. */
+const releaseBackend = ({ name, release }: Backend, policy: SessionPolicy): Effect.Effect<void> =>
+  release === undefined
+    ? Effect.void
+    : Effect.interruptible(release).pipe(
+        Effect.timeoutOrElse({
+          duration: policy.closeGraceMs + policy.closeTimeoutMs,
+          orElse: () => Effect.logWarning(`the backend ${name} was not released in time`)
+        }),
+        Effect.catchCause((cause) => Effect.logWarning(`the backend ${name} could not be released`, cause))
+      )
 
 const settle = (
   owner: SessionOwner,

@@ -7,11 +7,13 @@ import {
   type ParticipantId,
   type RequestId,
   SessionNotFound,
-  SpecInvalid
+  SpecInvalid,
+  type TurnId
 } from "@holdfast/core"
 import { makeHoldfast } from "@holdfast/runtime"
-import { Script, scriptedBackend } from "@holdfast/testkit"
-import { Effect, Stream } from "effect"
+import { Script, type ScriptedBackend, scriptedBackend } from "@holdfast/testkit"
+import { Effect, Exit, Fiber, Scope, Stream } from "effect"
+import { TestClock } from "effect/testing"
 import { agent, eventsOf, isClosed, isIdle, isOpen, openSession, prompt, typesOf } from "./fixtures.ts"
 
 describe("a runtime", () => {
@@ -181,6 +183,102 @@ describe("a runtime", () => {
       yield* holdfast.until(fork.into, isOpen)
       assert.lengthOf((yield* holdfast.list()).sessions, 2)
       assert.strictEqual(backend.requests.at(-1)!.nativeId, nativeId)
+    })
+  )
+
+  it.effect(
+    "branches the native session behind the last turn that had completed at the event, reverted ones aside",
+    () =>
+      Effect.gen(function* () {
+        const backend = agent()
+        const { holdfast, log, sessionId } = yield* openSession(backend)
+        const turns: Array<{ readonly turnId: string; readonly seq: number }> = []
+        for (const text of ["one", "two", "three"]) {
+          const before = (yield* holdfast.command(sessionId, prompt(text))).lastSeq
+          const { lastTurnId, seq } = yield* holdfast.until(sessionId, (state) => state.seq > before && isIdle(state))
+          turns.push({ turnId: lastTurnId!, seq })
+        }
+        const [one, two, three] = turns as [(typeof turns)[0], (typeof turns)[0], (typeof turns)[0]]
+        yield* holdfast.command(sessionId, { type: "history.revert", data: { turnId: two.turnId as TurnId } })
+        const reverted = (yield* holdfast.until(sessionId, (state) => state.seq > three.seq + 1)).seq
+        yield* holdfast.command(sessionId, { type: "history.restore", data: {} })
+        const restored = (yield* holdfast.until(sessionId, (state) => state.seq > reverted + 1)).seq
+        const session = yield* backend.opening(1)
+        const asked = (at: number | undefined) =>
+          Effect.gen(function* () {
+            const into = makeSessionId()
+            yield* holdfast.fork(sessionId, { into, ...(at === undefined ? {} : { at }) })
+            const created = (yield* eventsOf(log, into))[0]!.data
+            const command = session.performed.at(-1)!
+            return {
+              nativeId: created["nativeId"],
+              through: command.type === "fork" ? command.throughTurn : command.type
+            }
+          })
+        for (const [at, turn] of [
+          [one.seq, one],
+          [two.seq - 1, one],
+          [two.seq, two],
+          [three.seq, three],
+          [reverted, one],
+          [restored, three]
+        ] as const) {
+          const { nativeId, through } = yield* asked(at)
+          assert.strictEqual(through, turn.turnId as TurnId, `at ${at}`)
+          assert.isString(nativeId)
+        }
+        assert.isUndefined((yield* asked(undefined)).through)
+        const before = session.performed.length
+        assert.isUndefined((yield* asked(1)).nativeId)
+        assert.lengthOf(session.performed, before)
+      })
+  )
+
+  it.effect("refuses a branch of a branch from before its own first turn, which only its parent has", () =>
+    Effect.gen(function* () {
+      const { holdfast, sessionId } = yield* openSession(agent())
+      yield* holdfast.command(sessionId, prompt("one"))
+      yield* holdfast.until(sessionId, (state) => state.lastTurnId !== null && isIdle(state))
+      const into = makeSessionId()
+      yield* holdfast.fork(sessionId, { into })
+      const { seq } = yield* holdfast.until(into, isOpen)
+      yield* holdfast.command(into, prompt("two"))
+      yield* holdfast.until(into, (state) => state.lastTurnId !== null && isIdle(state))
+      const rejection = yield* Effect.flip(holdfast.fork(into, { at: seq }))
+      assert.deepInclude(rejection, { _tag: "CommandRejected", reason: "illegal_state" })
+      assert.match(rejection.message, /fork its parent instead/)
+    })
+  )
+
+  it.effect("releases its backends at its end, after their last session, whatever one of them does", () =>
+    Effect.gen(function* () {
+      const released: Array<string> = []
+      const told = (name: string, release: Effect.Effect<void>): ScriptedBackend => {
+        const backend = scriptedBackend({ name, capabilities: { prompts: true } })
+        const hasClosed = () => backend.sessions.every((session) => session.isReleased())
+        return {
+          ...backend,
+          release: Effect.andThen(
+            Effect.sync(() => released.push(`${name} ${hasClosed()}`)),
+            release
+          )
+        }
+      }
+      const backends = [
+        told("hangs", Effect.never),
+        told("dies", Effect.die(new Error("no release"))),
+        told("ends", Effect.void)
+      ]
+      const scope = yield* Scope.make()
+      const holdfast = yield* makeHoldfast(makeMemory(), { backends }).pipe(Scope.provide(scope))
+      for (const { name } of backends) {
+        const { sessionId } = yield* holdfast.create({ backend: name, spec: {} })
+        yield* holdfast.until(sessionId, isOpen)
+      }
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(closing)
+      assert.deepStrictEqual(released.toSorted(), ["dies true", "ends true", "hangs true"])
     })
   )
 

@@ -1,7 +1,7 @@
 /** Parts that the runtime's tests share. */
 import { type EventLogService, type EventRecord, makeMemory, type SessionId, type SessionState } from "@holdfast/core"
 import { makeHoldfast, type HoldfastService } from "@holdfast/runtime"
-import { scriptedAgent, type ScriptedBackend, scriptedBackend } from "@holdfast/testkit"
+import { scriptedAgents, type ScriptedBackend, scriptedBackend } from "@holdfast/testkit"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 
@@ -18,9 +18,10 @@ export const agent = (): ScriptedBackend =>
       resume: true,
       fork: true,
       configure: true,
-      suspend: true
+      suspend: true,
+      revert: true
     },
-    openings: (request) => ({ nativeId: request.nativeId ?? `native-${request.sessionId}`, answer: scriptedAgent() })
+    openings: scriptedAgents()
   })
 
 /** A prompt of one text. */
