@@ -25,6 +25,26 @@ const retryableCodes: ReadonlySet<string> = new Set([
   "policyCapacityUnavailable"
 ])
 
+/** Codes after which a later try does not help, or not as things are. Only named to be told from codes that are not known. */
+const lastingCodes: ReadonlySet<string> = new Set([
+  "contextWindowExceeded",
+  "sessionBudgetExceeded",
+  "usageLimitExceeded",
+  "modelNotFound",
+  "unauthorized",
+  "badRequest",
+  "cyberPolicy",
+  "misalignmentPolicyViolation",
+  "inferenceHookDenied",
+  "tooManyDenials",
+  "sandboxError",
+  "threadRollbackFailed",
+  "activeTurnNotSteerable"
+])
+
+/** The codes that are judged by themselves, to be compared with those that there are. */
+export const judgedCodes: ReadonlyArray<string> = [...retryableCodes, ...lastingCodes]
+
 /** Codes with a status: they say that a connection failed, and the status says whether it was the server's word. */
 export const connectionCodes: ReadonlySet<string> = new Set([
   "httpConnectionFailed",

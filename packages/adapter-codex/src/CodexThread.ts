@@ -23,7 +23,7 @@ import {
 } from "./CodexWire.ts"
 import { readTurnDiff } from "./FileDiffs.ts"
 import type { PendingRequests } from "./PendingRequests.ts"
-import { itemIdOf, makeThreadItems, type ThreadItems } from "./ThreadItems.ts"
+import { itemIdOf, makeThreadItems, planIdOf, type ThreadItems } from "./ThreadItems.ts"
 
 /** Turns that are over and remembered as such: their commands may still speak, in the background. */
 const maxFinished = 32
@@ -228,7 +228,7 @@ export const makeCodexThread = (options: {
       content: step,
       status: planStatuses[status ?? ""] ?? "pending"
     }))
-    const itemId = turn.plan?.itemId ?? itemIdOf(`${turnId}:plan`, "")
+    const itemId = turn.plan?.itemId ?? planIdOf(turnId)
     if (turn.plan === undefined) events.push({ type: "item.started", data: { ...planIds(itemId, turn), kind: "plan" } })
     turn.plan = { itemId, entries, text: explanation ?? turn.plan?.text }
     return [...events, { type: "item.updated", data: { itemId, entries } }]

@@ -3,10 +3,14 @@
  * an event cannot do without is required, any other field counts as absent where it is missing, null or of another type,
  * and whatever is not named here is ignored. So enums are open and a newer server's fields break nothing.
  */
+import { maxIdLength } from "@holdfast/core"
 import { Effect, Option, Result, Schema } from "effect"
 
 const S = Schema
 const text = S.String
+
+/** What names a turn in the log as it is. */
+const turnId = text.check(S.isMinLength(1), S.isMaxLength(maxIdLength))
 
 const absent = Effect.succeed(Option.some(undefined))
 
@@ -24,7 +28,7 @@ export type TurnError = typeof TurnError.Type
 
 /** A turn, as its notifications have it. Its items are only the last message, in full. */
 export const Turn = S.Struct({
-  id: text,
+  id: turnId,
   status: lenient(text),
   error: lenient(TurnError),
   items: lenient(S.Array(S.Unknown))
@@ -159,8 +163,8 @@ export interface UnknownItem {
 export type ThreadItem = KnownItem | UnknownItem
 
 const thread = { threadId: text }
-const turn = { threadId: text, turnId: text }
-const ofItem = { threadId: text, turnId: text, itemId: text }
+const turn = { threadId: text, turnId }
+const ofItem = { threadId: text, turnId, itemId: text }
 const delta = S.Struct({ ...ofItem, delta: text })
 
 /** Tokens of one model request, or of a thread so far. `inputTokens` counts the cached ones, `outputTokens` the reasoning. */
@@ -242,7 +246,7 @@ export const requests = {
   "item/tool/requestUserInput": S.Struct({ ...ofItem, questions: S.Array(Question) }),
   "mcpServer/elicitation/request": S.Struct({
     ...thread,
-    turnId: lenient(text),
+    turnId: lenient(turnId),
     serverName: lenient(text),
     mode: text,
     _meta: lenient(S.Record(text, S.Unknown)),

@@ -80,8 +80,13 @@ export interface ThreadItems {
 }
 
 /** An id of ours: the model names its items, so it is only unique together with the turn and a count. */
-export const itemIdOf = (turnId: string, wireId: string, nth = 1): ItemId => {
-  const id = nth === 1 ? `${turnId}/${wireId}` : `${turnId}/${wireId}~${nth}`
+export const itemIdOf = (turnId: string, wireId: string, nth = 1): ItemId =>
+  bounded(nth === 1 ? `${turnId}/${wireId}` : `${turnId}/${wireId}~${nth}`)
+
+/** The id of a turn's plan, which the server does not name. */
+export const planIdOf = (turnId: string): ItemId => bounded(`${turnId}:plan`)
+
+const bounded = (id: string): ItemId => {
   if (id.length <= maxIdLength) return id as ItemId
   return `${id.slice(0, maxIdLength - 33)}#${createHash("sha256").update(id).digest("hex").slice(0, 32)}` as ItemId
 }
