@@ -11,6 +11,24 @@ import type {
   RequestId,
   TurnId
 } from "@holdfast/core"
+import { isAbort, reportError } from "./OpencodeErrors.ts"
+import { makeOpencodeFiles } from "./OpencodeFiles.ts"
+import { makeOpencodeItems } from "./OpencodeItems.ts"
+import { makeOpencodeMessages } from "./OpencodeMessages.ts"
+import { makeOpencodeNotes, silentEvents } from "./OpencodeNotes.ts"
+import { makeOpencodeRecord } from "./OpencodeRecord.ts"
+import { makeOpencodeRequests } from "./OpencodeRequests.ts"
+import { makeOpencodeResync } from "./OpencodeResync.ts"
+import { textField } from "./OpencodeTools.ts"
+import { makeOpencodeTurns, type OpencodeTurns } from "./OpencodeTurns.ts"
+import {
+  decodeEvent,
+  type PermissionRequest,
+  type QuestionRequest,
+  readDelta,
+  sessionOf,
+  type WireEvent
+} from "./OpencodeWire.ts"
 
 /** One event of `GET /event`. */
 export interface OpencodeEvent {
@@ -90,6 +108,8 @@ export interface OpencodeNormaliser {
   readonly concerns: (event: OpencodeEvent) => boolean
   /** Subagents' sessions, those below subagents included; the newest 200. */
   readonly children: () => ReadonlyArray<string>
+  /** Those of which something was told that has not ended: a snapshot should have their messages. */
+  readonly openChildren: () => ReadonlyArray<string>
   /** The running turn. */
   readonly activeTurn: () => TurnId | undefined
   /**
@@ -117,3 +137,201 @@ export interface OpencodeNormaliserOptions {
 
 /** The user message that a turn began with: what `revert` and `fork` name. */
 export const messageIdOf = (turnId: TurnId): string => turnId.split(":", 1)[0]!
+
+/** Makes one. */
+export const makeOpencodeNormaliser = (options: OpencodeNormaliserOptions): OpencodeNormaliser => {
+  let out: Array<BackendEvent> = []
+  const emit = (event: BackendEvent): void => {
+    out.push(event)
+  }
+  /** What was told since the last time. */
+  const told = (): ReadonlyArray<BackendEvent> => {
+    const events = out
+    out = []
+    return events
+  }
+
+  let reading: "events" | "snapshot" | "history" = "events"
+  let isDeleted = false
+  const note = makeOpencodeNotes(emit)
+  const items = makeOpencodeItems(emit)
+  const requests = makeOpencodeRequests(emit)
+  const files = makeOpencodeFiles(options.directory, emit)
+  const voice = { emit, files, items, note, requests }
+  const messages = makeOpencodeMessages({
+    sessionId: options.sessionId,
+    voice,
+    turns: (): OpencodeTurns => turns,
+    isLive: () => reading === "events"
+  })
+  const turns = makeOpencodeTurns({
+    sessionId: options.sessionId,
+    voice,
+    remember: (id) => messages.remember(messages.own, id),
+    ended: messages.turnEnded,
+    isReading: () => reading === "snapshot"
+  })
+  const record = makeOpencodeRecord(emit, turns.turnOf)
+
+  const placeOf = (tool: PermissionRequest["tool"], suffix: string) => ({
+    turnId: turns.current()?.turnId,
+    itemId:
+      tool?.messageID === undefined || tool.callID === undefined
+        ? undefined
+        : items.ofCall(tool.messageID, tool.callID),
+    suffix
+  })
+  const permission = (request: PermissionRequest, suffix = "") =>
+    requests.permission(request, placeOf(request.tool, suffix))
+  const question = (request: QuestionRequest, suffix = "") => requests.question(request, placeOf(request.tool, suffix))
+
+  const { adopt, resync } = makeOpencodeResync({
+    voice,
+    messages,
+    turns,
+    record,
+    suffix: `:${options.generation}`,
+    permission,
+    question
+  })
+
+  const refused = () => {
+    const turn = turns.current()
+    if (turn !== undefined) turn.refused = true
+  }
+
+  const takeKnown = (event: WireEvent): void => {
+    switch (event.type) {
+      case "session.created":
+      case "session.updated": {
+        const { info } = event.properties
+        if (info.id === options.sessionId) record.update(info)
+        else messages.addChild(info.id)
+        return
+      }
+      case "session.deleted":
+        if (event.properties.info.id !== options.sessionId) return
+        isDeleted = true
+        return note("warning", "session_deleted", "the session was deleted on the server")
+      case "message.updated":
+        return messages.message(event.properties.info)
+      case "message.part.updated":
+        return messages.part(event.properties.part)
+    }
+    const session = messages.session(event.properties.sessionID)
+    if (session === undefined) return
+    const isOwn = session === messages.own
+    switch (event.type) {
+      case "session.status":
+        return messages.status(session, event.properties.status)
+      case "session.idle":
+        return isOwn ? turns.idle() : undefined
+      case "session.error": {
+        const { error } = event.properties
+        if (isOwn && !isDeleted) return turns.failed(error)
+        if (isAbort(error)) return
+        const { message, raw } = reportError(error)
+        return note(
+          "warning",
+          error.name,
+          isOwn ? message : `a subagent failed: ${message}`,
+          raw,
+          `error ${session.id}`
+        )
+      }
+      case "session.compacted":
+        return isOwn ? messages.compacted() : undefined
+      case "message.removed":
+        if (!isOwn) return
+        record.messageRemoved()
+        return turns.userRemoved(event.properties.messageID)
+      case "message.part.removed":
+        return items.closePart(event.properties.partID)
+      case "permission.asked":
+        return permission(event.properties)
+      case "permission.replied":
+        if (event.properties.reply === "reject") refused()
+        return requests.replied(event.properties.requestID, event.properties.reply)
+      case "question.asked":
+        return question(event.properties)
+      case "question.replied":
+        return requests.answered(event.properties.requestID, event.properties.answers ?? [])
+      case "question.rejected":
+        refused()
+        return requests.answered(event.properties.requestID, undefined)
+      case "todo.updated":
+        return items.plan(event.properties.todos, messages.placeIn(session))
+    }
+  }
+
+  const concerns = (event: OpencodeEvent): boolean => {
+    const id = sessionOf(event)
+    if (id !== undefined && messages.session(id) !== undefined) return true
+    if (event.type !== "session.created" && event.type !== "session.updated") return false
+    const parent = textField(Object(event.properties)["info"], "parentID")
+    return parent !== undefined && messages.session(parent) !== undefined
+  }
+
+  const take = (event: OpencodeEvent) => {
+    if (event.type === "server.instance.disposed") {
+      const message = "the server let go of the directory: what was always allowed is asked for again"
+      return note("info", "instance_disposed", message)
+    }
+    if (!concerns(event) || silentEvents.has(event.type)) return
+    if (event.type === "message.part.delta") {
+      const delta = readDelta(event.properties)
+      if (delta?.field === "text") items.delta(delta.partID, delta.delta)
+      return
+    }
+    const decoded = decodeEvent(event)
+    if (decoded === "unknown") {
+      note("info", "unknown_event", `an event of the type ${event.type}`, event, `event ${event.type}`)
+    } else if (decoded === "malformed") {
+      note("warning", "malformed_event", `${event.type} without its ids`, event, `malformed ${event.type}`)
+    } else {
+      takeKnown(decoded)
+    }
+  }
+
+  return {
+    adopt: (snapshot) => {
+      reading = "history"
+      adopt(snapshot)
+      reading = "events"
+      return told()
+    },
+    take: (event) => {
+      take(event)
+      return told()
+    },
+    resync: (snapshot, how = {}) => {
+      reading = "snapshot"
+      resync(snapshot, how)
+      reading = "events"
+      return told()
+    },
+    expectPrompt: turns.expect,
+    forgetPrompt: turns.forget,
+    failPrompt: (messageId, error) => {
+      turns.failPrompt(messageId, error)
+      return told()
+    },
+    failTurn: (error) => {
+      const turn = turns.current()
+      if (turn !== undefined) turn.failure = error
+    },
+    answer: (requestId, outcome) => {
+      const reply = requests.answer(requestId, outcome)
+      if (reply?.path.endsWith("/reject") === true || Object(reply?.body)["reply"] === "reject") refused()
+      return reply
+    },
+    abandoned: requests.abandoned,
+    concerns,
+    children: messages.children,
+    openChildren: messages.openChildren,
+    activeTurn: () => turns.current()?.turnId,
+    steps: () => Math.max(0, ...(turns.current()?.steps.values() ?? [])),
+    needsReread: () => turns.current()?.idle === true,
+    isDeleted: () => isDeleted
+  }
+}
