@@ -43,6 +43,8 @@ export interface OpencodeServerOptions {
    * It is handed over in a private file, so that keys in it are not in the environment of the agent's commands.
    */
   readonly config?: Readonly<Record<string, unknown>>
+  /** Milliseconds from the start of the server until it says that it listens. Default 30,000; it takes 1 s on an idle machine. */
+  readonly startDeadlineMs?: number
   /** A server that runs already. Then nothing is started or stopped, and the other options do not count. */
   readonly server?: OpencodeAddress
 }
@@ -72,9 +74,6 @@ export interface OpencodeProcess {
   /** Names of the variables that it has. */
   readonly env: ReadonlyArray<string>
 }
-
-/** From the start to the line that says that it listens: 1 s on an idle machine. */
-const readyDeadlineMs = 30_000
 
 /** Another program may take the port between its choice and its use. */
 const portTries = 5
@@ -159,7 +158,7 @@ const startOwn = Effect.fnUntraced(function* (
         graceMs: stopGraceMs,
         keeper: true
       }).pipe(Effect.mapError((error) => lost(error.message, true, error)))
-      const url = yield* awaitReady(server)
+      const url = yield* awaitReady(server, options.startDeadlineMs ?? 30_000)
       if (url !== undefined) return { server, args, url }
       // With --port 0 it would take 4096 wherever that is free: a port that others look for servers at.
       if (server.lastWords().includes("ServeError") && triesLeft > 1) return yield* attempt(triesLeft - 1)
@@ -268,7 +267,7 @@ const freePort: Effect.Effect<number, BackendLost> = Effect.callback((resume) =>
 })
 
 /** The address that the server says; undefined where it ended before. Its output is read on, and dropped, afterwards. */
-const awaitReady = (server: ServerProcess): Effect.Effect<string | undefined, BackendLost> => {
+const awaitReady = (server: ServerProcess, deadlineMs: number): Effect.Effect<string | undefined, BackendLost> => {
   const said = Effect.callback<string>((resume) => {
     let tail = ""
     const read = (chunk: string) => {
@@ -283,9 +282,8 @@ const awaitReady = (server: ServerProcess): Effect.Effect<string | undefined, Ba
   })
   return Effect.raceFirst(said, Effect.as(server.exited, undefined)).pipe(
     Effect.timeoutOrElse({
-      duration: readyDeadlineMs,
-      orElse: () =>
-        Effect.fail(lost(`its server did not listen within ${readyDeadlineMs} ms: ${lastWordsOf(server)}`, true))
+      duration: deadlineMs,
+      orElse: () => Effect.fail(lost(`its server did not listen within ${deadlineMs} ms: ${lastWordsOf(server)}`, true))
     }),
     Effect.ensuring(Effect.sync(() => server.stdout.resume()))
   )
