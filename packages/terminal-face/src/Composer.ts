@@ -92,8 +92,13 @@ export class Composer {
     this.#settle()
   }
 
-  /** A command was refused: its request is offered again. */
+  /** A command was refused: its request is offered again, or its text is there to be sent again. */
   refused(command: FaceCommand): void {
+    if (command.type === "prompt.send" && this.#line.text === "") {
+      const text = command.data.content.map((block) => (block.type === "text" ? block.text : "")).join("")
+      this.#line = { text, cursor: text.length }
+      this.#purpose = { for: "prompt" }
+    }
     if ("requestId" in command.data) {
       const { requestId } = command.data
       this.#sent = new Set([...this.#sent].filter((one) => one !== requestId))

@@ -40,6 +40,16 @@ export const countLineEnds = (text: string): number => {
   return count
 }
 
+/** UTF-16 units from which the last lines are taken. */
+const lastUnits = 4_096
+
+/** The last lines of a text, without a look at the rest of it. */
+export const lastLines = (kept: KeptText, clean: (text: string) => string, count: number): ReadonlyArray<string> => {
+  if (count <= 0) return []
+  const end = kept.tail === "" ? kept.head.slice(-lastUnits) : kept.tail.slice(-lastUnits)
+  return linesOf(clean(end)).slice(-count)
+}
+
 /** What to show of the lines of a text: some of the first, some of the last, and how many lie between. */
 export interface Excerpt {
   readonly first: ReadonlyArray<string>

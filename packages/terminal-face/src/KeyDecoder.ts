@@ -97,7 +97,10 @@ export class KeyDecoder {
 
   /** Takes in what a terminal sent. */
   decode(input: Uint8Array | string): ReadonlyArray<Key> {
-    let text = this.#held + (typeof input === "string" ? input : this.#utf8.decode(input, { stream: true }))
+    const next = typeof input === "string" ? input : this.#utf8.decode(input, { stream: true })
+    if (next === "") return []
+    // The key Esc comes alone. Only what begins a sequence makes one with it: the rest of one that was cut there.
+    let text = this.#held === "\u001b" && !/^[[O]/.test(next) ? next : this.#held + next
     this.#held = ""
     const keys: Array<Key> = []
     while (text !== "") text = this.#paste === undefined ? this.#typed(text, keys) : this.#pasted(text, keys)
@@ -112,7 +115,6 @@ export class KeyDecoder {
       addPlain(plain, keys)
       return text.slice(plain.length)
     }
-    // ESC alone: the key itself, unless the rest of a sequence comes next.
     const sequence = /^\u001b(?:\[[0-?]*[ -/]*[@-~]|O[ -~]|[^[O\u001b])/u.exec(text)?.[0]
     if (sequence !== undefined) {
       const name = sequence.slice(1)

@@ -19,7 +19,8 @@ export const layOut = (line: StyledLine, width: number, unicode: boolean): Reado
   const rows: Array<Row> = []
   let offset = 0
   for (const part of text.split("\n")) {
-    for (const { end, start } of wrap(part, room)) {
+    for (const [index, { end, start }] of wrap(part, room).entries()) {
+      if (index > 0 && end === start) continue
       const before = withLead ? (rows.length === 0 ? lead : (hang ?? lead)) : undefined
       rows.push([...(before === undefined ? [] : [before]), ...slice(spans, offset + start, offset + end)])
     }

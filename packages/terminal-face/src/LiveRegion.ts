@@ -6,9 +6,10 @@ import { sessionStatus, type SessionStatus } from "@holdfast/core"
 import type { Composer } from "./Composer.ts"
 import { inputRows } from "./InputRows.ts"
 import { cutRow, layOut } from "./Layout.ts"
-import { choiceLines } from "./PendingRequest.ts"
+import { choiceLines, waitingLine } from "./PendingRequest.ts"
 import { planLines } from "./PlanBlock.ts"
 import { contentText } from "./PromptBlock.ts"
+import type { OpenItem } from "./OpenItem.ts"
 import type { StreamRows } from "./StreamRows.ts"
 import type { Row, Span, Style, StyledLine } from "./StyledLine.ts"
 import { clip, runningOutput, toolHeader } from "./ToolBlock.ts"
@@ -44,25 +45,18 @@ export const liveRegion = (view: LiveView, width: number, max: number): LiveRegi
   const { composer, transcript } = view
   const { unicode } = transcript.glyphs
   let left = max
-  const take = (rows: ReadonlyArray<Row>, most: number): ReadonlyArray<Row> => {
-    const room = Math.min(left, most)
-    const fitting =
-      rows.length <= room
-        ? rows
-        : [...rows.slice(0, room - 1), moreRow(rows.length - room + 1, view, width)].slice(0, room)
-    left -= fitting.length
-    return fitting
-  }
   const lineIn = (room: number) =>
     composer === undefined ? undefined : inputRows(inputOf(composer, view), width, room, unicode)
   // One row of input always stays; the others count less than what is asked.
   if (composer !== undefined) left -= 1
-  const status = take([statusRow(view, width)], 1)
-  const lay = (lines: ReadonlyArray<StyledLine>) => lines.flatMap((line) => layOut(line, width, unicode))
-  const request = take(lay(requestOf(view)), max)
+  const status = left > 0 ? [statusRow(view, width)] : []
+  left -= status.length
+  const request = requestRows(view, width, left)
+  left -= request.length
   const input = lineIn(Math.min(maxInputRows, left + 1))
   left -= Math.max(0, (input?.rows.length ?? 0) - 1)
-  const prompts = take(promptRows(view, width), maxPromptRows)
+  const prompts = promptRows(view, width, Math.min(left, maxPromptRows))
+  left -= prompts.length
   const rows: Array<Row> = []
   if (left > 0) {
     const running = runningRows(view, width, left - 1)
@@ -83,56 +77,79 @@ const moreRow = (count: number, { transcript }: LiveView, width: number): Row =>
 const continues = ({ printing, streams }: LiveView): boolean =>
   printing !== undefined && streams.keys().next().value === printing
 
-/** What runs: each item's last lines, or only its first where there is no room. */
+/** What runs: a row for each item as far as there are rows, and of the first ones their last lines too. */
 const runningRows = (view: LiveView, width: number, max: number): ReadonlyArray<Row> => {
-  const { glyphs, items } = view.transcript
-  if (max <= 0) return []
-  const parts: Array<ReadonlyArray<Row>> = []
-  for (const [itemId, item] of items) {
-    const lay = (lines: ReadonlyArray<StyledLine>) =>
-      lines.flatMap((line) => layOut(line, width, glyphs.unicode).slice(0, 1))
-    if (item.kind === "tool")
-      parts.push(lay([toolHeader(item.tool, glyphs), ...runningOutput(item.tool, maxRunningOutput, glyphs)]))
-    else if (item.kind === "plan") parts.push(lay(planLines(item.steps, "", glyphs)).slice(0, maxPlanRows))
-    else if (item.kind === "stream") {
-      const rows = view.streams.get(itemId)?.growing(width) ?? []
-      if (rows.length > 0) parts.push(rows)
-    }
+  const items = [...view.transcript.items].filter(([, item]) => item.kind !== "echo")
+  const shown = items.length <= max ? items : items.slice(0, Math.max(0, max - 1))
+  let room = max - shown.length
+  const rows: Array<Row> = []
+  for (const [itemId, item] of shown) {
+    const part = itemRows(view, itemId, item, width, 1 + Math.max(0, room))
+    room -= part.length - 1
+    rows.push(...part)
   }
-  const all = parts.flat()
-  if (all.length <= max) return all
-  const heads = parts.map((rows) => rows.find((row) => row.length > 0)!)
-  if (heads.length <= max) {
-    let room = max - heads.length
-    return parts.flatMap((rows, index) => {
-      if (room <= 0) return [heads[index]!]
-      const shown = rows.slice(0, 1 + room)
-      room -= shown.length - 1
-      return shown
-    })
-  }
-  return [...heads.slice(0, max - 1), moreRow(heads.length - max + 1, view, width)].slice(-max)
+  return items.length > shown.length && max > 0 ? [...rows, moreRow(items.length - shown.length, view, width)] : rows
 }
 
-const promptRows = ({ transcript }: LiveView, width: number): ReadonlyArray<Row> =>
-  transcript.session.prompts.map(({ actor, content, delivery, dispatchedAt }): Row => {
-    const word = dispatchedAt !== null ? "on its way" : delivery === "steer" ? "waits to steer" : "queued"
-    const from = actor === null || actor === transcript.participant ? "" : `${nameOf(transcript, actor)}: `
-    const text = clip(contentText(content), 4 * width + 100)
-    return cutRow(
-      [{ text: `${transcript.glyphs.waiting}${word}${transcript.glyphs.dot}${from}${text}`, style: "dim" }],
-      width,
-      transcript.glyphs
-    )
-  })
-
-const requestOf = ({ composer, transcript }: LiveView): ReadonlyArray<StyledLine> => {
-  const first = transcript.requests[0]
-  if (composer === undefined) {
-    return first === undefined ? [] : choiceLines(first, 0, transcript.requests.length, transcript.glyphs)
+/** At most `max` rows of one item; none of a text that says nothing yet. */
+const itemRows = (
+  { streams, transcript }: LiveView,
+  itemId: string,
+  item: OpenItem,
+  width: number,
+  max: number
+): ReadonlyArray<Row> => {
+  const { glyphs } = transcript
+  const lay = (lines: ReadonlyArray<StyledLine>) =>
+    lines.slice(0, max).flatMap((line) => layOut(line, width, glyphs.unicode).slice(0, 1))
+  switch (item.kind) {
+    case "tool":
+      return lay([
+        toolHeader(item.tool, glyphs),
+        ...runningOutput(item.tool, Math.min(maxRunningOutput, max - 1), glyphs)
+      ])
+    case "plan":
+      return lay(planLines(item.steps, "", glyphs).slice(0, maxPlanRows))
+    case "stream":
+      return streams.get(itemId)?.growing(width).slice(-max) ?? []
+    case "echo":
+      return []
   }
-  const offered = composer.offered
-  return offered === undefined ? [] : choiceLines(offered.request, offered.step, offered.waiting, transcript.glyphs)
+}
+
+const promptRows = (view: LiveView, width: number, max: number): ReadonlyArray<Row> => {
+  const { glyphs, participant, session } = view.transcript
+  const { prompts } = session
+  if (max <= 0) return []
+  const shown = prompts.slice(0, prompts.length > max ? max - 1 : max)
+  const rows = shown.map(({ actor, content, delivery, dispatchedAt }): Row => {
+    const word = dispatchedAt !== null ? "on its way" : delivery === "steer" ? "waits to steer" : "queued"
+    const from = actor === null || actor === participant ? "" : `${nameOf(view.transcript, actor)}: `
+    const text = clip(contentText(content), 4 * width + 100)
+    return cutRow([{ text: `${glyphs.waiting}${word}${glyphs.dot}${from}${text}`, style: "dim" }], width, glyphs)
+  })
+  return prompts.length > max ? [...rows, moreRow(prompts.length - shown.length, view, width)] : rows
+}
+
+/** What is asked, and the choices as far as they fit; all of them can be chosen. */
+const requestRows = ({ composer, transcript }: LiveView, width: number, max: number): ReadonlyArray<Row> => {
+  const { glyphs, requests } = transcript
+  const first = requests[0]
+  const offered = composer?.offered
+  const lines =
+    offered !== undefined
+      ? choiceLines(offered.request, offered.step, offered.waiting, glyphs)
+      : composer === undefined && first !== undefined
+        ? [waitingLine(first, glyphs)]
+        : []
+  const rows: Array<Row> = []
+  for (const line of lines) {
+    rows.push(...layOut(line, width, glyphs.unicode))
+    if (rows.length > max) break
+  }
+  if (rows.length <= max) return rows
+  const more = cutRow([{ text: `${glyphs.ellipsis} more than fits: type its number`, style: "dim" }], width, glyphs)
+  return [...rows.slice(0, Math.max(0, max - 1)), more].slice(0, max)
 }
 
 const statusStyles: { readonly [S in SessionStatus]: readonly [word: string, Style] } = {

@@ -177,7 +177,7 @@ const textOf = (content: NonNullable<DataOf<"item.completed">["content"]>): stri
 }
 
 const keptText = (kept: KeptText): string =>
-  kept.dropped === 0 ? kept.head + kept.tail : `${kept.head}\n…\n${kept.tail}`
+  kept.dropped === 0 ? kept.head + kept.tail : `${kept.head}\n...\n${kept.tail}`
 
 /** What a person said: left out where it is a prompt that was shown. */
 const echoPrints = (

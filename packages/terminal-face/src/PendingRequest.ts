@@ -135,8 +135,15 @@ export const choiceLines = (
   return lines
 }
 
+/** That a request waits, for somebody who cannot answer it. */
+export const waitingLine = (request: PendingRequest, glyphs: Glyphs): StyledLine => {
+  const text = request.kind === "permission" ? request.title : (request.questions[0]?.text ?? "")
+  const line = asking(text, glyphs)
+  return { ...line, spans: [...line.spans, { text: "  waits for an answer", style: "dim" }] }
+}
+
 /** How a question is answered. */
-export const answerHint = (question: Question): string => {
+const answerHint = (question: Question): string => {
   if (question.secret === true) return "not shown as you type"
   if (question.options.length === 0) return "type and Enter"
   const numbers = question.multiple ? "numbers, such as 1,3" : "number"

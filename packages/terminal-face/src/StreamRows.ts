@@ -106,9 +106,18 @@ export class StreamRows {
     while (used < text.length) {
       const end = text.indexOf("\n", used)
       const line = text.slice(used, end === -1 ? undefined : end)
+      if (end === used) {
+        // Thousands of empty lines need no layout. The rest of a line that broke just before its end is none.
+        if (!this.#continued) add("")
+        this.#continued = false
+        used++
+        continue
+      }
       const stretches = wrap(line, room, this.#continued)
       const whole = end !== -1 || all
-      for (const stretch of whole ? stretches : stretches.slice(0, -1)) add(line.slice(stretch.start, stretch.end))
+      for (const [index, { end: to, start }] of (whole ? stretches : stretches.slice(0, -1)).entries()) {
+        if (to > start || (index === 0 && !this.#continued)) add(line.slice(start, to))
+      }
       if (whole) {
         this.#continued = false
         used = end === -1 ? text.length : end + 1

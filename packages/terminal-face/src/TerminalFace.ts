@@ -47,7 +47,10 @@ export interface TerminalFaceOptions {
   readonly participant?: string
   /** Nothing can be typed but what leaves. Default false. */
   readonly readOnly?: boolean
-  /** The session's state before the first event that is shown, where that is not the first of the log. */
+  /**
+   * The session's state before the first event that is shown, where that is not the first of the log. Items and requests
+   * that began before it are shown when they end: begin before the oldest that is open.
+   */
   readonly state?: SessionState
 }
 
@@ -135,6 +138,7 @@ class Face implements TerminalFace {
   follow(page: Followed): string {
     if (page.answer === "caught-up") return this.caughtUp()
     if (page.answer !== "gap") return this.show(page.events)
+    if (page.reason === "ahead") this.#startAnew()
     return this.note(`Events ${page.from} to ${page.to} cannot be shown: ${page.detail}`, "warning")
   }
 
@@ -207,6 +211,14 @@ class Face implements TerminalFace {
     this.#kept = []
     this.#streams.clear()
     return output
+  }
+
+  /** The log is another one: what comes next is its first event. */
+  #startAnew(): void {
+    for (const stream of this.#streams.keys()) this.#close(stream, undefined, [])
+    const { glyphs, participant } = this.#transcript
+    this.#transcript = emptyTranscript({ participant, unicode: glyphs.unicode })
+    this.#composer?.follow(this.#transcript)
   }
 
   /** Columns that are used: the last one stays free, since terminals differ in what they do once it is full. */

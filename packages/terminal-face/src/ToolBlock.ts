@@ -2,7 +2,7 @@
 import type { ItemProgress, ReportedError, ToolCall, ToolKind, ToolStatus } from "@holdfast/core"
 import { diffLines, type ShownDiff } from "./DiffBlock.ts"
 import type { Glyphs } from "./Glyphs.ts"
-import { excerpt, type KeptText } from "./KeptText.ts"
+import { excerpt, type KeptText, lastLines } from "./KeptText.ts"
 import { outputText } from "./SafeText.ts"
 import type { Span, Style, StyledLine } from "./StyledLine.ts"
 
@@ -62,7 +62,7 @@ const commandOf = (input: unknown): string | undefined => {
 
 /** The beginning of a text, with a mark where it is cut. */
 export const clip = (text: string, max: number): string =>
-  text.length <= max ? text : `${text.slice(0, max).toWellFormed()}…`
+  text.length <= max ? text : `${text.slice(0, max).toWellFormed()}...`
 
 /** The line that says what it does: `✓ Run npm test (exit 0)`. */
 export const toolHeader = (tool: ShownTool, glyphs: Glyphs): StyledLine => {
@@ -108,10 +108,8 @@ export const toolLines = (tool: ShownTool, glyphs: Glyphs): ReadonlyArray<Styled
 }
 
 /** The last lines of a tool that runs. */
-export const runningOutput = (tool: ShownTool, last: number, glyphs: Glyphs): ReadonlyArray<StyledLine> => {
-  const shown = excerpt(tool.output, outputText, 0, last)
-  return (shown.omitted === 0 ? shown.first : shown.last).slice(-last).map((text) => outputLine(text, glyphs))
-}
+export const runningOutput = (tool: ShownTool, count: number, glyphs: Glyphs): ReadonlyArray<StyledLine> =>
+  lastLines(tool.output, outputText, count).map((text) => outputLine(text, glyphs))
 
 const outputLine = (text: string, glyphs: Glyphs): StyledLine => {
   const bar: Span = { text: `  ${glyphs.bar}`, style: "dim" }

@@ -37,7 +37,8 @@ export interface Transcript {
   readonly items: ReadonlyMap<string, OpenItem>
   /** Requests that wait, in the order in which they were asked. */
   readonly requests: ReadonlyArray<PendingRequest>
-  readonly turn: { readonly turnId: string; readonly at: number; readonly usage: Usage } | null
+  /** The turn that runs; `at` is null where its beginning was not seen. */
+  readonly turn: { readonly turnId: string; readonly at: number | null; readonly usage: Usage } | null
   readonly echoes: ReadonlyArray<TextMark>
   /** Who looks: their own prompts and answers are not signed. */
   readonly participant: string | undefined
@@ -53,7 +54,7 @@ export const emptyTranscript = (options: {
   session: options.state ?? emptyState("" as SessionId),
   items: new Map(),
   requests: [],
-  turn: null,
+  turn: options.state?.turn == null ? null : { turnId: options.state.turn.turnId, at: null, usage: {} },
   echoes: [],
   participant: options.participant,
   glyphs: options.unicode ? unicodeGlyphs : asciiGlyphs
@@ -146,7 +147,7 @@ const apply = (
         outcome,
         reason,
         error,
-        duration: turn === null ? null : event.at - turn.at,
+        duration: turn?.at == null ? null : event.at - turn.at,
         usage: turn?.usage ?? {}
       }
       return [

@@ -8,13 +8,21 @@
  * import { makeTerminalFace } from "@holdfast/terminal-face"
  *
  * const face = makeTerminalFace({ cols: 80, rows: 24, participant: "host" })
- * for await (const page of holdfast.follow(sessionId, 0)) write(face.follow(page))
  *
- * // For each piece of input, in raw mode:
- * const { commands, leave, output } = face.key(bytes)
- * write(output)
- * for (const command of commands) await send(command).catch((error) => write(face.refused(command, error.message)))
- * if (leave) write(face.end())
+ * // What happens, to the terminal.
+ * const show = async () => {
+ *   for await (const page of holdfast.follow(sessionId, 0)) write(face.follow(page))
+ * }
+ *
+ * // What is typed (the terminal is in raw mode), to the session.
+ * const type = async (bytes: Uint8Array) => {
+ *   const { commands, leave, output } = face.key(bytes)
+ *   write(output)
+ *   for (const command of commands) {
+ *     await holdfast.command(sessionId, command).catch((error) => write(face.refused(command, error.message)))
+ *   }
+ *   if (leave) write(face.end())
+ * }
  * ```
  */
 export type { FaceCommand } from "./Composer.ts"

@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Observed } from "@holdfast/core"
-import { everyCapability } from "@holdfast/testkit"
 import { makeTerminalFace } from "../src/index.ts"
 import { delta, item, message, openSession, prompt, request, startTurn, turn, Watched, whole } from "./session.ts"
 
@@ -549,6 +548,16 @@ describe("What agents say to a terminal", () => {
     has(watched, `● ${"漢".repeat(9)}`, `  ${"漢".repeat(3)}`, `  e\u0301${"x".repeat(17)}`, `  xxx     end`)
   })
 
+  it("gets no empty row from a blank at the end of a full one", async () => {
+    const session = openSession()
+    startTurn(session, "Go")
+    const watched = await Watched.join(session, { cols: 20 })
+    await watched.tell(...message("m", "seventeen letters "), delta("m", "\nnext "))
+    await watched.tell(whole("m", "seventeen letters \nnext "))
+    const from = watched.screen.lines.indexOf("● seventeen letters")
+    assert.deepStrictEqual(watched.screen.lines.slice(from, from + 3), ["● seventeen letters", "  next", ""])
+  })
+
   it("does not grow a row without end by characters that have no width", async () => {
     const session = openSession()
     startTurn(session, "Go")
@@ -676,6 +685,21 @@ describe("A face", () => {
     has(watched, "! Events 4 to 9 cannot be shown: restore a backup")
   })
 
+  it("starts anew when the log turns out to be another one", async () => {
+    const session = openSession()
+    startTurn(session, "Go")
+    const watched = await Watched.join(session)
+    const gap = { reason: "ahead", from: 4, to: 9, detail: "start again from 0", cursor: 0, head: 3 } as const
+    await watched.write(watched.face.follow({ answer: "gap", ...gap }))
+    assert.strictEqual(watched.face.seq, 0)
+    await watched.write(watched.face.show(openSession().records()))
+    assert.lengthOf(
+      watched.screen.lines.filter((line) => line === "· Opened"),
+      2
+    )
+    assert.strictEqual(watched.screen.lines.at(-2), "idle · ? helps")
+  })
+
   it("begins anywhere in a log when it is given the state there", async () => {
     const session = openSession()
     startTurn(session, "Long ago")
@@ -699,7 +723,7 @@ describe("A face", () => {
   })
 
   it("writes no colour where none is wanted", async () => {
-    const session = openSession({ capabilities: everyCapability })
+    const session = openSession()
     startTurn(session, "Go")
     session.tell([...message("m"), whole("m", "Said.")])
     const watched = await Watched.join(session, { colour: false })
