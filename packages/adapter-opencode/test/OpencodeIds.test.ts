@@ -1,5 +1,5 @@
 import { makeUuid, type PromptId } from "@holdfast/core"
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { isMessageOf, makeIdClock } from "../src/OpencodeIds.ts"
 

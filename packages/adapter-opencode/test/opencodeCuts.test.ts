@@ -1,0 +1,130 @@
+/** A server that runs already, behind a connection that breaks at the worst moments. */
+import type { Backend, BackendEvent } from "@holdfast/core"
+import { agentTools, type ModelScript, ModelStep } from "@holdfast/testkit"
+import { Effect, Exit, Scope } from "effect"
+import * as fc from "fast-check"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { opencodeBackend } from "../src/index.ts"
+import type { OpencodeServer } from "../src/OpencodeServer.ts"
+import { startOpencode } from "../src/OpencodeServer.ts"
+import { type CuttingProxy, startCuttingProxy } from "./CuttingProxy.ts"
+import { type OpencodeHouse, openOpencodeHouse } from "./opencodeHouse.ts"
+import { openSession } from "./openSession.ts"
+
+const words = Array.from({ length: 40 }, (_, index) => `word${index}`).join(" ")
+
+const script: ModelScript = ({ prompt, step }) => {
+  if (!prompt.startsWith("tell")) return undefined
+  const pace = { chunkSize: 8, delayMs: 2 }
+  const say = ModelStep.text(`${prompt} ${step} ${words}`, pace)
+  return step < 2 ? [say, agentTools.opencode.shell(`echo ${prompt} ${step}`)] : [ModelStep.reasoning(words, pace), say]
+}
+
+const scope = Scope.makeUnsafe()
+let house: OpencodeHouse
+let own: OpencodeServer
+let proxy: CuttingProxy
+let backend: Backend
+
+beforeAll(() =>
+  Effect.runPromise(
+    Scope.provide(
+      Effect.gen(function* () {
+        house = yield* openOpencodeHouse(script)
+        own = (yield* startOpencode(house.options)).server
+        proxy = yield* startCuttingProxy(own.client.address.url)
+        backend = opencodeBackend({ server: { url: proxy.url, password: own.client.address.password } })
+      }),
+      scope
+    )
+  )
+)
+afterAll(() => Effect.runPromise(Effect.andThen(backend.release!, Scope.close(scope, Exit.void))))
+
+const test = (name: string, run: () => Effect.Effect<unknown, unknown, Scope.Scope>) =>
+  it(name, () => Effect.runPromise(Effect.scoped(run())))
+
+const open = () => openSession(backend, { cwd: house.project, title: "Cut" })
+
+/** Every turn and item begins once and ends once, in this order. */
+const expectOnce = (events: ReadonlyArray<BackendEvent>) => {
+  const state = new Map<string, "begun" | "ended">()
+  const begin = (id: string) => {
+    expect(state.get(id), `${id} begins once`).toBe(undefined)
+    state.set(id, "begun")
+  }
+  const end = (id: string) => {
+    expect(state.get(id), `${id} ends once, after its beginning`).toBe("begun")
+    state.set(id, "ended")
+  }
+  for (const event of events) {
+    if (event.type === "turn.started") begin(event.data.turnId)
+    if (event.type === "item.started") begin(event.data.itemId)
+    if (event.type === "item.completed") end(event.data.itemId)
+    if (event.type === "turn.completed") end(event.data.turnId)
+  }
+  expect([...state].filter(([, each]) => each === "begun")).toEqual([])
+}
+
+describe("a server that runs already", () => {
+  test("is used, and told neither as a process nor ended with the backend", () =>
+    Effect.gen(function* () {
+      const another = opencodeBackend({ server: own.client.address })
+      const opened = yield* openSession(another, { cwd: house.project, title: "Used" })
+      expect(yield* opened.ask("hello")).toBe("hello")
+      expect(opened.events.some(({ type }) => type === "process.spawned")).toBe(false)
+      yield* another.release!
+      expect(yield* (yield* open()).ask("still here")).toBe("still here")
+    }))
+})
+
+describe("a connection that breaks", () => {
+  const seed = Date.now() % 1_000_000_007
+
+  test(`anywhere in the stream of events loses nothing and doubles nothing (seed ${seed})`, () =>
+    Effect.gen(function* () {
+      const points = fc.sample(fc.integer({ min: 200, max: 12_000 }), { seed, numRuns: 60 })
+      proxy.cutStreams(() => points.pop())
+      yield* Effect.addFinalizer(() => Effect.sync(() => proxy.cutStreams(() => undefined)))
+      const sessions = yield* Effect.all([open(), open()], { concurrency: "unbounded" })
+      yield* Effect.forEach(
+        sessions,
+        (opened, index) =>
+          Effect.gen(function* () {
+            for (let round = 0; round < 2; round++) {
+              const prompt = `tell ${index}${round}`
+              const turnId = yield* opened.begin(prompt)
+              expect((yield* opened.end(turnId)).outcome).toBe("completed")
+              const said = [0, 1, 2].map((step) => `${prompt} ${step} ${words}`)
+              expect(opened.said(turnId).split("\n")).toEqual(said)
+              expect(opened.tools(turnId).map(({ output }) => output?.trim())).toEqual([`${prompt} 0`, `${prompt} 1`])
+            }
+          }),
+        { concurrency: "unbounded" }
+      )
+      expect(proxy.cuts()).toBeGreaterThan(5)
+      for (const { events } of sessions) {
+        expectOnce(events)
+        expect(events.filter(({ type }) => type === "turn.started")).toHaveLength(2)
+        const links = events.filter(({ type }) => type.startsWith("link.")).map(({ type }) => type)
+        expect(links).toContain("link.reconnecting")
+        expect(events.some(({ type }) => type === "usage.reported")).toBe(true)
+      }
+    }))
+
+  test("while a prompt is being taken delivers it once, whether or not it had arrived", () =>
+    Effect.gen(function* () {
+      const opened = yield* open()
+      for (const [prompt, lose] of [
+        ["the answer is lost", proxy.loseAnswer],
+        ["the request is lost", proxy.loseRequest]
+      ] as const) {
+        lose("/prompt_async")
+        expect(yield* opened.ask(prompt)).toBe(prompt)
+        const asked = house.model.requests.filter((request) => request.prompt === prompt)
+        expect(asked).toHaveLength(1)
+        expect(JSON.stringify(asked[0]?.body).split(prompt)).toHaveLength(2)
+      }
+      expect(opened.events.filter(({ type }) => type === "turn.started")).toHaveLength(2)
+    }))
+})
