@@ -20,7 +20,6 @@ const noted: { readonly [method: string]: readonly [level: Level, ...fields: Rea
   "thread/deleted": ["warning"],
   "thread/environment/connected": ["info", "environmentId"],
   "thread/environment/disconnected": ["warning", "environmentId"],
-  "thread/goal/updated": ["info"],
   "windows/worldWritableWarning": ["warning"]
 }
 
@@ -86,11 +85,15 @@ const whereFailed: { readonly [method: string]: readonly [path: ReadonlyArray<st
   "hook/completed": [["run", "status"], new Set(["running", "completed"])]
 }
 
+/** A goal of the model's own, for which Codex starts turns by itself: noted where it is new or has another status. */
+const goalUpdated = "thread/goal/updated"
+
 /** The methods that are looked at here, for a comparison with those that there are. */
 export const noticeMethods: ReadonlyArray<string> = [
   ...Object.keys(noted),
   ...Object.keys(leftOut),
-  ...Object.keys(whereFailed)
+  ...Object.keys(whereFailed),
+  goalUpdated
 ]
 
 /** Notes of one unknown method, so that a stream of deltas that we do not know fills no log. */
@@ -102,8 +105,15 @@ const maxMethods = 64
 /** Tells what the notifications without an event of their own say. */
 export const makeCodexNotices = (): ((method: string, params: unknown) => ReadonlyArray<BackendEvent>) => {
   const unknown = new Map<string, number>()
+  let lastGoal = ""
   return (method, params) => {
     if (Object.hasOwn(leftOut, method)) return []
+    if (method === goalUpdated) {
+      const goal = `Goal, ${textAt(params, ["goal", "status"])}: ${textAt(params, ["goal", "objective"])}`
+      if (goal === lastGoal) return []
+      lastGoal = goal
+      return [note("info", goal, boundRaw(params), method)]
+    }
     const known = Object.hasOwn(noted, method) ? noted[method] : undefined
     if (known !== undefined) {
       const [level, ...fields] = known

@@ -58,7 +58,7 @@ export const toolOf = (item: ToolItem, cwd: string, status: ToolStatus): ToolCal
     case "collabAgentToolCall":
       return {
         name: item.tool ?? "agent",
-        title: `Sub-agent: ${item.tool ?? "call"}`,
+        title: `${item.tool ?? "Sub-agent"}${item.prompt === undefined ? "" : `: ${item.prompt.slice(0, 200)}`}`,
         kind: "other",
         status,
         input: pick(item, ["prompt", "model", "receiverThreadIds"])
