@@ -23,7 +23,8 @@ export interface BackendSuiteAgent {
   readonly say: SuitePrompt
   /**
    * A message begins with a piece that has the token in it, which is told while the turn runs; then nothing more comes until
-   * the turn is interrupted. (Let the model say the token and wait.)
+   * the turn is interrupted. (Let the model say it in two
+   * pieces, the second after minutes: what it said and ended is a whole message.)
    */
   readonly long?: SuitePrompt
   /**
