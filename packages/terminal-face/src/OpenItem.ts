@@ -7,7 +7,7 @@ import { planLines, shownSteps } from "./PlanBlock.ts"
 import { nest, type Print } from "./Print.ts"
 import { attachmentLines, contentText, promptLine } from "./PromptBlock.ts"
 import type { StyledLine } from "./StyledLine.ts"
-import { beginsWith, type TextMark } from "./TextMark.ts"
+import { type TextMark, textMark } from "./TextMark.ts"
 import { errorLine, type ShownTool, toolLines, toolTitle } from "./ToolBlock.ts"
 
 /** Diffs of one tool call that are kept until it is whole; more are counted. */
@@ -187,8 +187,8 @@ const echoPrints = (
   glyphs: Glyphs
 ): ReadonlyArray<Print> => {
   const text = data.text ?? (item?.kind === "echo" ? keptText(item.text) : contentText(data.content ?? []))
-  const said = text.trim()
-  if (said === "" || echoes.some((echo) => echo.length === said.length && beginsWith(said, echo))) return []
+  const said = textMark(text)
+  if (said.length === 0 || echoes.some((echo) => echo.length === said.length && echo.hash === said.hash)) return []
   return [{ print: "block", group: "prompt", lines: [promptLine(text, undefined, false, glyphs)] }]
 }
 

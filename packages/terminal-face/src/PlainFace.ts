@@ -72,7 +72,6 @@ class Plain implements PlainFace {
       this.#transcript = transcript
       for (const print of prints) this.#print(print)
     }
-    this.#writeStreams()
     return this.#take()
   }
 
@@ -92,7 +91,6 @@ class Plain implements PlainFace {
     switch (print.print) {
       case "block":
         if (this.#hidden.has(print.group)) return
-        this.#writeStreams()
         this.#lines(print.group, print.group === "tool" ? print.lines.slice(0, 1) : print.lines, undefined)
         return
       case "opened":
@@ -102,6 +100,7 @@ class Plain implements PlainFace {
         return
       case "text":
         this.#streams.get(print.stream)?.text.push(print.text)
+        this.#writeStreams()
         return
       case "closed":
         this.#close(print.stream, print.whole, print.lines)
@@ -135,6 +134,7 @@ class Plain implements PlainFace {
     this.#text(id, stream, text.trimEnd())
     if (lines.length > 0) this.#lines("message", lines, id)
     this.#endLine()
+    this.#writeStreams()
   }
 
   #text(id: string, stream: PlainStream, text: string): void {

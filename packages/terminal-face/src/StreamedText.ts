@@ -3,7 +3,7 @@
  * so that every part of it is printed exactly once, however it was cut into pieces.
  */
 import { safeText, wholeLength } from "./SafeText.ts"
-import { beginsWith, emptyMark, extendMark, type TextMark } from "./TextMark.ts"
+import { emptyMark, extendMark, inkLength, markedLength, type TextMark } from "./TextMark.ts"
 
 /** What is left to print of a text that has ended. */
 export interface Remainder {
@@ -12,9 +12,14 @@ export interface Remainder {
   readonly differs: boolean
 }
 
+/** Blanks that are remembered: more than a text has between two words. */
+const maxBlanks = 1_024
+
 /** One text. It holds what was not printed yet, and of what was printed only its mark. */
 export class StreamedText {
   #printed: TextMark = emptyMark
+  /** Blanks at the end of what was printed. */
+  #blanks = ""
   #waiting = ""
   /** The end of the last piece, where it may be half of something. */
   #half = ""
@@ -29,11 +34,6 @@ export class StreamedText {
     return this.#waiting
   }
 
-  /** Whether any of it was printed. */
-  get begun(): boolean {
-    return this.#printed.length > 0
-  }
-
   /** Takes a piece in. */
   push(piece: string): void {
     const text = this.#half + piece
@@ -44,7 +44,10 @@ export class StreamedText {
 
   /** This much of what waits is printed now. */
   printed(length: number): void {
-    this.#printed = extendMark(this.#printed, this.#waiting.slice(0, length))
+    const text = this.#waiting.slice(0, length)
+    const ink = inkLength(text)
+    this.#printed = extendMark(this.#printed, text)
+    this.#blanks = ((ink > 0 ? "" : this.#blanks) + text.slice(ink)).slice(0, maxBlanks)
     this.#waiting = this.#waiting.slice(length)
   }
 
@@ -52,8 +55,9 @@ export class StreamedText {
   end(whole: string | undefined): Remainder {
     if (whole === undefined) return { text: this.#waiting + safeText(this.#half, this.#unicode), differs: false }
     const text = safeText(whole, this.#unicode)
-    return beginsWith(text, this.#printed)
-      ? { text: text.slice(this.#printed.length), differs: false }
-      : { text, differs: true }
+    const length = markedLength(text, this.#printed)
+    if (length === undefined) return { text, differs: true }
+    const rest = text.slice(length)
+    return { text: rest.startsWith(this.#blanks) ? rest.slice(this.#blanks.length) : rest.trimStart(), differs: false }
   }
 }

@@ -148,7 +148,6 @@ class Face implements TerminalFace {
       this.#transcript = transcript
       for (const print of prints) this.#print(print)
     }
-    this.#printFinished()
     this.#composer?.follow(this.#transcript)
     return this.#frame()
   }
@@ -169,6 +168,8 @@ class Face implements TerminalFace {
       const above = rows.slice(0, cursor?.row ?? Math.max(0, rows.length - 1))
       this.#below = above.reduce((sum, row) => sum + rowsOf(row, this.#cols), 0)
     }
+    // What fitted into the row that grows may take more than one now.
+    this.#printFinished()
     return this.#frame()
   }
 
@@ -229,7 +230,6 @@ class Face implements TerminalFace {
   #print(print: Print): void {
     switch (print.print) {
       case "block":
-        this.#printFinished()
         this.#printLines(print.group, print.lines)
         return
       case "opened":
@@ -238,6 +238,7 @@ class Face implements TerminalFace {
         return
       case "text":
         this.#streams.get(print.stream)?.push(print.text)
+        this.#printFinished()
         return
       case "closed":
         this.#close(print.stream, print.whole, print.lines)
@@ -261,6 +262,7 @@ class Face implements TerminalFace {
     this.#streams.delete(stream)
     const rest = text.rest(whole, this.#width, this.#last?.stream !== stream)
     this.#printRows(text.look.group, [...rest, ...this.#lay(lines)], stream)
+    this.#printFinished()
   }
 
   #printLines(group: PrintGroup, lines: ReadonlyArray<StyledLine>): void {

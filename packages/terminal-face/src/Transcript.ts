@@ -125,7 +125,7 @@ const apply = (
       const text = contentText(prompt.content)
       const author = prompt.actor === transcript.participant ? undefined : who(prompt.actor ?? undefined)
       const line = promptLine(text, author, prompt.delivery === "steer", glyphs)
-      const echoes = [...transcript.echoes, textMark(text.trim())].slice(-maxEchoes)
+      const echoes = [...transcript.echoes, textMark(text)].slice(-maxEchoes)
       return [{ ...transcript, echoes }, [{ print: "block", group: "prompt", lines: [line] }]]
     }
 

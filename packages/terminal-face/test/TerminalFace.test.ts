@@ -115,6 +115,21 @@ describe("A conversation in a terminal", () => {
     has(watched, "  (the whole text differs from what streamed)", "● The final answer.")
   })
 
+  it("takes a text that was only trimmed for the one that streamed", async () => {
+    const session = openSession()
+    startTurn(session, "Go")
+    const watched = await Watched.join(session)
+    await watched.tell(...message("m", "\n\nFirst line\n\n"), delta("m", "second\n\n"))
+    await watched.tell(whole("m", "First line\n\nsecond"))
+    const from = watched.screen.lines.indexOf("● First line")
+    assert.deepStrictEqual(watched.screen.lines.slice(from, from + 4), ["● First line", "", "  second", ""])
+    assert.lengthOf(
+      watched.screen.lines.filter((line) => line.includes("First")),
+      1
+    )
+    hasNot(watched, "differs")
+  })
+
   it("does not repeat a prompt that the agent repeats as a message", async () => {
     const session = openSession()
     startTurn(session, "Fix it\nplease")
@@ -609,6 +624,15 @@ describe("A terminal that is resized", () => {
     await watched.resize(60, 20)
     await watched.tell(whole("m", story))
     for (const word of story.split(" ")) assert.include(watched.screen.lines.join(" "), word)
+  })
+
+  it("shows all of a message that grows, also where that takes more rows now", async () => {
+    const session = openSession()
+    startTurn(session, "Go")
+    const watched = await Watched.join(session)
+    await watched.tell(...message("m", "one two three four five six seven eight nine ten"))
+    await watched.resize(20, 20)
+    for (const line of ["● one two three", "  four five six", "  seven eight nine", "  ten"]) has(watched, line)
   })
 
   it("is taken at its word that it wraps nothing", async () => {
