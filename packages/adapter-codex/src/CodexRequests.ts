@@ -153,7 +153,7 @@ const permissionsApproval = ({ permissions, reason }: ParamsOf<"item/permissions
   return permission(
     {
       title: `Use ${wanted.length === 0 ? "more rights" : wanted.join(" and ")}`,
-      description: [reason, JSON.stringify(boundRaw(asked, 2_048))].filter((part) => part !== undefined).join("\n"),
+      description: [reason, ...pathsOf(permissions.fileSystem)].filter((part) => part !== undefined).join("\n"),
       raw: boundRaw(asked)
     },
     [
@@ -165,6 +165,13 @@ const permissionsApproval = ({ permissions, reason }: ParamsOf<"item/permissions
     reject.result
   )
 }
+
+/** The folders that are named; rules beyond them are in `raw`. */
+const pathsOf = (files: { readonly [key: string]: unknown } = {}): ReadonlyArray<string> =>
+  ["read", "write"].flatMap((access) => {
+    const paths = files[access]
+    return Array.isArray(paths) && paths.length > 0 ? [`${access}: ${paths.slice(0, 20).join(", ")}`] : []
+  })
 
 const userInput = ({ questions }: ParamsOf<"item/tool/requestUserInput">): Askable => ({
   asked: {

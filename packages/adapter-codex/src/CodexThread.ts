@@ -134,7 +134,7 @@ export const makeCodexThread = (options: {
     }
     const ended = items.endTurn(turn.turnId, outcome, pending.isWaiting)
     const planned = turn.plan === undefined ? [] : [endPlan(turn, turn.plan)]
-    if (isChild) return [...ended, ...planned]
+    if (isChild) return [...ended, ...planned, ...(error === undefined ? [] : [childFailed(error)])]
     const closed = pending.endTurn(turn.turnId as TurnId)
     replies = [...replies, ...closed.replies]
     return [
@@ -152,6 +152,12 @@ export const makeCodexThread = (options: {
         }
       }
     ]
+  }
+
+  /** A sub-agent has no turn in the log that could fail. */
+  const childFailed = (error: TurnError): BackendEvent => {
+    const { code, message, raw } = reportError(error)
+    return note("warning", `A sub-agent failed: ${message}`, raw, code)
   }
 
   const endPlan = (turn: Running, { entries, itemId, text = "" }: NonNullable<Running["plan"]>): BackendEvent => ({

@@ -204,6 +204,16 @@ describe("What a thread tells beside its turns", () => {
     )
   })
 
+  it("is a goal for which Codex goes on by itself, noted when it is new and when it is reached", () => {
+    const goal = (status: string, tokensUsed: number) =>
+      tells("thread/goal/updated", { turnId: "u1", goal: { objective: "Ship it", status, tokensUsed } })
+    const events = hear().take(goal("active", 0), goal("active", 100), goal("complete", 200))
+    assert.deepStrictEqual(
+      dataOf(events, "backend.noted").map(({ message: text }) => text),
+      ["Goal, active: Ship it", "Goal, complete: Ship it"]
+    )
+  })
+
   it("is left out where it says nothing new, and where it is about another thread", () => {
     const { take } = hear()
     const events = take(
@@ -276,6 +286,18 @@ describe("A sub-agent", () => {
     assert.deepStrictEqual<unknown>(replies, [{ id: 5, result: { decision: "cancel" } }])
     const end = take(child(completed(command("c", { status: "declined" }), "c1")))
     assert.deepInclude(dataOf(end, "item.completed")[0], { itemId: "c1/c", parentId: "u1/s", status: "failed" })
+  })
+
+  it("that fails is noted, since the session's turn goes on", () => {
+    const { normaliser, take } = hear()
+    take(started(spawn), child(turnStarted("c1")))
+    const error = { message: "over", codexErrorInfo: "usageLimitExceeded" }
+    const events = take(child(turnCompleted("failed", { error }, "c1")))
+    assert.deepInclude(dataOf(events, "backend.noted")[0], {
+      message: "A sub-agent failed: over",
+      code: "usageLimitExceeded"
+    })
+    assert.strictEqual<unknown>(normaliser.activeTurn(), "u1")
   })
 
   it("is one of at most 64 that are listened to", () => {

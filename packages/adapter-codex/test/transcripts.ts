@@ -48,10 +48,11 @@ export const threadsOf = (messages: ReadonlyArray<CodexMessage>): ReadonlyArray<
 
 /** The host's half of a recorded answer. */
 const outcomeOf = (result: unknown): PermissionOutcome | QuestionOutcome => {
-  const { action, answers, decision } = result as {
+  const { action, answers, decision, scope } = result as {
     readonly action?: string
     readonly answers?: { readonly [id: string]: { readonly answers: ReadonlyArray<string> } }
     readonly decision?: string
+    readonly scope?: string
   }
   if (answers !== undefined) {
     return {
@@ -59,7 +60,7 @@ const outcomeOf = (result: unknown): PermissionOutcome | QuestionOutcome => {
       answers: Object.fromEntries(Object.entries(answers).map(([id, one]) => [id, one.answers]))
     }
   }
-  return { outcome: "selected", optionId: decision ?? action ?? "" }
+  return { outcome: "selected", optionId: decision ?? action ?? scope ?? "" }
 }
 
 /** What one line brought to one thread. */
