@@ -7,7 +7,7 @@ import {
   type OpenRequest,
   SpecInvalid
 } from "@holdfast/core"
-import { makeSharedServer } from "@holdfast/process"
+import { makeSharedServer, nameProblem } from "@holdfast/process"
 import { Effect, Exit, Schema, type Scope } from "effect"
 import type { OpencodeError } from "./OpencodeClient.ts"
 import { findArrived } from "./OpencodeDoubt.ts"
@@ -15,7 +15,7 @@ import { makeOpencodeFeed } from "./OpencodeFeed.ts"
 import { makeOpencodeNormaliser } from "./OpencodeNormaliser.ts"
 import { type Choice, choiceProblem, choose, offered, type OpencodeOffer, readOffer } from "./OpencodeOffer.ts"
 import { modelOf } from "./OpencodePrompt.ts"
-import { type OpencodeServer, type OpencodeServerOptions, startOpencode } from "./OpencodeServer.ts"
+import { type OpencodeServer, type OpencodeServerOptions, reservedNames, startOpencode } from "./OpencodeServer.ts"
 import { makeOpencodeSession, opencodeCapabilities } from "./OpencodeSession.ts"
 import { readSnapshot } from "./OpencodeSnapshot.ts"
 import { checkSpec, prepareSpec, type RecordedSpec } from "./OpencodeSpec.ts"
@@ -51,6 +51,7 @@ const lostBy = (error: OpencodeError) =>
  * dies.
  */
 export const opencodeBackend = (options: OpencodeBackendOptions = {}): Backend => {
+  requireOptions(options)
   const shared = makeSharedServer({ start: startOpencode(options) })
   return {
     name: "opencode",
@@ -61,6 +62,22 @@ export const opencodeBackend = (options: OpencodeBackendOptions = {}): Backend =
       return yield* openSession(yield* shared.get, request, spec, options.maxSteps ?? 200)
     }),
     release: shared.release
+  }
+}
+
+/** Options are the host's own code: what is wrong with them is thrown at once, with the option's name. */
+const requireOptions = ({ env, maxSteps, server }: OpencodeBackendOptions): void => {
+  const require = (isRight: boolean, name: string, expected: string) => {
+    if (!isRight) throw new TypeError(`opencodeBackend: ${name} is not valid: expected ${expected}`)
+  }
+  require(server === undefined ||
+    (/^https?:\/\/[^/]/.test(server.url) &&
+      URL.canParse(server.url)), "server.url", "an address such as http://127.0.0.1:4096")
+  require(maxSteps === undefined ||
+    (Number.isInteger(maxSteps) && maxSteps > 0), "maxSteps", "a whole number from 1 on")
+  for (const name of [...(env?.pass ?? []), ...Object.keys(env?.values ?? {})]) {
+    const problem = reservedNames.includes(name) ? "a name that is not set by the backend itself" : nameProblem(name)
+    require(problem === undefined, `env: ${name}`, problem ?? "")
   }
 }
 

@@ -217,11 +217,12 @@ const readText = (method: Method, path: string, response: HttpClientResponse.Htt
       chunks.push(chunk)
       return Effect.void
     }).pipe(
-      Effect.mapError((error) =>
-        error instanceof OpencodeError
-          ? error
-          : failure(method, path, "unreachable", "the connection broke within the answer", error)
-      )
+      Effect.catch((error) => {
+        if (error instanceof OpencodeError) return Effect.fail(error)
+        // As 204 has it.
+        if (error.reason._tag === "EmptyBodyError") return Effect.void
+        return Effect.fail(failure(method, path, "unreachable", "the connection broke within the answer", error))
+      })
     )
     return Buffer.concat(chunks).toString("utf8")
   })

@@ -66,6 +66,7 @@ export const openOpencodeEvents = Effect.fnUntraced(function* (
   let hasStood = false
   let attempt = 0
   let brokenSince = 0
+  let ended: OpencodeError | undefined
 
   const broken = (detail: string) => new OpencodeError({ request: "GET /event", reason: "unreachable", detail })
 
@@ -74,9 +75,9 @@ export const openOpencodeEvents = Effect.fnUntraced(function* (
       attempt = 0
       if (hasStood) for (const listener of listeners) listener.onMend()
       hasStood = true
-      Deferred.doneUnsafe(stands, Effect.void)
     }
     for (const listener of listeners) listener.onEvent(event)
+    Deferred.doneUnsafe(stands, Effect.void)
   }
 
   const connection = Effect.scoped(
@@ -125,6 +126,7 @@ export const openOpencodeEvents = Effect.fnUntraced(function* (
       attempt += 1
       const isHopeless = error.reason === "unauthorized" || error.reason === "unexpected"
       if (!hasStood || isHopeless || now - brokenSince >= giveUpMs) {
+        ended = error
         Deferred.doneUnsafe(stands, Effect.fail(error))
         for (const listener of listeners) listener.onEnd(error)
         return
@@ -141,7 +143,10 @@ export const openOpencodeEvents = Effect.fnUntraced(function* (
     listen: (listener) =>
       Effect.asVoid(
         Effect.acquireRelease(
-          Effect.sync(() => listeners.add(listener)),
+          Effect.sync(() => {
+            listeners.add(listener)
+            if (ended !== undefined) listener.onEnd(ended)
+          }),
           () => Effect.sync(() => listeners.delete(listener))
         )
       )

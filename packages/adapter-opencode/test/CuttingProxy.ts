@@ -14,6 +14,8 @@ export interface CuttingProxy {
   readonly loseAnswer: (pathEnd: string) => void
   /** Breaks the connection of the next request whose path ends so, which does not reach the server. */
   readonly loseRequest: (pathEnd: string) => void
+  /** Answers the next request whose path ends so with 204, and does not pass it on. */
+  readonly swallow: (pathEnd: string) => void
 }
 
 /** Starts one. */
@@ -24,6 +26,7 @@ export const startCuttingProxy = (target: string): Effect.Effect<CuttingProxy, n
     const streams = new Set<ServerResponse>()
     const lostAnswers: Array<string> = []
     const lostRequests: Array<string> = []
+    const swallowed: Array<string> = []
     const take = (list: Array<string>, path: string) => {
       const at = list.findIndex((end) => path.endsWith(end))
       return at !== -1 && list.splice(at, 1).length > 0
@@ -32,6 +35,7 @@ export const startCuttingProxy = (target: string): Effect.Effect<CuttingProxy, n
     const forward = (incoming: IncomingMessage, outgoing: ServerResponse) => {
       const path = new URL(incoming.url ?? "/", target).pathname
       if (take(lostRequests, path)) return void incoming.socket.destroy()
+      if (take(swallowed, path)) return void incoming.resume().on("end", () => outgoing.writeHead(204).end())
       const losesAnswer = take(lostAnswers, path)
       const { host: _, ...headers } = incoming.headers
       const onward = request(new URL(incoming.url ?? "/", target), { method: incoming.method ?? "GET", headers })
@@ -83,6 +87,7 @@ export const startCuttingProxy = (target: string): Effect.Effect<CuttingProxy, n
         for (const stream of streams) stream.destroy()
       },
       loseAnswer: (pathEnd) => lostAnswers.push(pathEnd),
-      loseRequest: (pathEnd) => lostRequests.push(pathEnd)
+      loseRequest: (pathEnd) => lostRequests.push(pathEnd),
+      swallow: (pathEnd) => swallowed.push(pathEnd)
     }
   })

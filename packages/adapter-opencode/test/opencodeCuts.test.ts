@@ -42,7 +42,7 @@ beforeAll(() =>
 afterAll(() => Effect.runPromise(Effect.andThen(backend.release!, Scope.close(scope, Exit.void))))
 
 const test = (name: string, run: () => Effect.Effect<unknown, unknown, Scope.Scope>) =>
-  it(name, () => Effect.runPromise(Effect.scoped(run())))
+  it(name, { timeout: 120_000 }, () => Effect.runPromise(Effect.scoped(run())))
 
 const open = () => openSession(backend, { cwd: house.project, title: "Cut" })
 
@@ -126,5 +126,18 @@ describe("a connection that breaks", () => {
         expect(JSON.stringify(asked[0]?.body).split(prompt)).toHaveLength(2)
       }
       expect(opened.events.filter(({ type }) => type === "turn.started")).toHaveLength(2)
+    }))
+
+  test("behind a prompt that is taken and never run ends that as failed, and the next one works", () =>
+    Effect.gen(function* () {
+      const opened = yield* open()
+      proxy.swallow("/prompt_async")
+      const promptId = yield* opened.send("lost")
+      const { turnId } = (yield* opened.waitFor("turn.started", (data) => data.promptId === promptId)).data
+      expect(yield* opened.end(turnId)).toMatchObject({
+        outcome: "failed",
+        error: { code: "not_run", retryable: true }
+      })
+      expect(yield* opened.ask("hello")).toBe("hello")
     }))
 })
