@@ -241,13 +241,12 @@ export const makeCodexThread = (options: {
   }
 
   const count = (params: ParamsOf<"thread/tokenUsage/updated">): ReadonlyArray<BackendEvent> => {
-    // After a resume the totals come once more, for a turn that is over.
-    if (running?.turnId !== params.turnId && !finished.has(params.turnId)) {
-      usage.rebase(params)
-      return []
-    }
     const added = usage.report(params)
-    return added === undefined ? [] : [{ type: "usage.reported", data: { ...ofTurn(params.turnId), ...added } }]
+    // After a resume the totals come once more, for a turn of the past: then they are what the next report is compared with.
+    const isPast = running?.turnId !== params.turnId && !finished.has(params.turnId)
+    return added === undefined || isPast
+      ? []
+      : [{ type: "usage.reported", data: { ...ofTurn(params.turnId), ...added } }]
   }
 
   const childrenOf = (turnId: string, item: ThreadItem): ThreadTold["children"] => {

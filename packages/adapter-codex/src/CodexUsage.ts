@@ -15,14 +15,12 @@ const countsOf = (usage: TokenUsageBreakdown): Counts => ({
 /** Follows the totals of one thread. */
 export interface CodexUsage {
   /**
-   * What the report of a running turn adds; undefined where it repeats what was said. `raw` has the totals of the thread
+   * What a report adds; undefined where it repeats what was said. `raw` has the totals of the thread
    * and of the last request, which is about what is in the context, and the size of the context window.
    */
   readonly report: (
     params: ParamsOf<"thread/tokenUsage/updated">
   ) => Pick<DataOf<"usage.reported">, "usage" | "raw"> | undefined
-  /** Takes totals over that were counted before: what a resumed thread begins with. */
-  readonly rebase: (params: ParamsOf<"thread/tokenUsage/updated">) => void
 }
 
 /**
@@ -57,9 +55,6 @@ export const makeCodexUsage = (): CodexUsage => {
           modelContextWindow: tokenUsage.modelContextWindow ?? null
         }
       }
-    },
-    rebase: ({ tokenUsage }) => {
-      total = countsOf(tokenUsage.total)
     }
   }
 }

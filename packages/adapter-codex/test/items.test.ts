@@ -280,6 +280,15 @@ describe("A patch", () => {
     assert.deepInclude(dataOf(events, "item.started")[0]!.tool, { kind: "edit", title: "Change 5 files" })
   })
 
+  it("has a diff that ends with its last line, where Codex leaves the end of the line out", () => {
+    const bare = change("a.txt", { type: "update", move_path: null }, "@@ -1 +1 @@\n-x\n+y")
+    const moved = change("b.txt", { type: "update", move_path: "/work/c.txt" }, "\n\nMoved to: /work/c.txt")
+    assert.deepStrictEqual(
+      dataOf(hear().take(completed(patch("completed", bare, moved))), "file.changed").map(({ diff }) => diff),
+      ["--- /work/a.txt\n+++ /work/a.txt\n@@ -1 +1 @@\n-x\n+y\n", "--- /work/b.txt\n+++ /work/c.txt\n"]
+    )
+  })
+
   it("that was not applied changes no file, and is kept with its call", () => {
     const events = hear().take(started(patch("inProgress", edit)), completed(patch("declined", edit)))
     assert.deepStrictEqual(types(events), ["item.started", "item.completed"])
@@ -297,7 +306,7 @@ describe("A patch", () => {
     const kindOf = (...changes: ReadonlyArray<object>) =>
       dataOf(hear().take(started(patch("inProgress", ...changes))), "item.started")[0]!.tool
     const gone = change("a.txt", { type: "delete" }, "x\n")
-    const moved = change("a.txt", { type: "update", move_path: "/work/b.txt" }, "")
+    const moved = change("a.txt", { type: "update", move_path: "/work/b.txt" }, "\n\nMoved to: /work/b.txt")
     assert.deepInclude(kindOf(gone), { kind: "delete", title: "Delete a.txt" })
     assert.deepInclude(kindOf(moved), { kind: "move", title: "Move a.txt → b.txt" })
     assert.deepInclude(kindOf(gone, moved), { kind: "edit" })

@@ -39,7 +39,7 @@ const transcripts = transcriptNames
   .filter(({ threads }) => threads.length > 0)
 
 describe("A conversation with Codex that is cut off", () => {
-  it("leaves nothing open, wherever the server dies", () => {
+  it("leaves nothing open, wherever the server dies", { timeout: 60_000 }, () => {
     let cuts = 0
     for (const { lines, threads } of transcripts) {
       for (const threadId of threads) {
@@ -150,91 +150,99 @@ const ofOneThread = transcripts.map(({ lines }) =>
 )
 
 describe("Whatever a server sends", () => {
-  it("becomes events that are legal for a session, each item with one beginning and one end", () => {
-    fc.assert(
-      fc.property(
-        fc.uniqueArray(fc.nat(ofOneThread.length - 1), { minLength: 1, maxLength: 3 }),
-        fc.array(fc.nat(2), { minLength: 1, maxLength: 20 }),
-        fc.array(change, { maxLength: 25 }),
-        (chosen, order, changes) => {
-          const messages = interleave(
-            chosen.map((one) => ofOneThread[one]!),
-            order
-          )
-          const answers = new Map<number, boolean>()
-          for (const one of changes) {
-            const at = one.at % messages.length
-            const message = messages[at]!
-            if (one.change === "drop") messages.splice(at, messages.length > 1 ? 1 : 0)
-            else if (one.change === "twice") messages.splice(at, 0, message)
-            else if (one.change === "swap") messages.splice(at, 2, ...messages.slice(at, at + 2).toReversed())
-            else if (one.change === "corrupt") messages[at] = corrupt(message, one.where, one.value)
-            else answers.set(at, one.cancel)
-          }
-          const session = openSession()
-          const normaliser = makeCodexNormaliser({
-            threadId,
-            generation: session.state().generation,
-            cwd: "/workspace"
-          })
-          const all: Array<BackendEvent> = []
-          messages.forEach((message, at) => {
-            const { events, replies } = normaliser.take(message)
-            for (const reply of replies) assert.isTrue("result" in reply || reply.error.message.length <= 500)
-            all.push(...events)
-            session.tell(events)
-            const cancel = answers.get(at)
-            if (cancel === true) normaliser.cancelAll()
-            else if (cancel === false) {
-              for (const event of events) {
-                if (event.type === "permission.requested" || event.type === "question.asked") {
-                  assert.isDefined(normaliser.answer(event.data.requestId, { outcome: "cancelled" }))
+  it(
+    "becomes events that are legal for a session, each item with one beginning and one end",
+    { timeout: 60_000 },
+    () => {
+      fc.assert(
+        fc.property(
+          fc.uniqueArray(fc.nat(ofOneThread.length - 1), { minLength: 1, maxLength: 3 }),
+          fc.array(fc.nat(2), { minLength: 1, maxLength: 20 }),
+          fc.array(change, { maxLength: 25 }),
+          (chosen, order, changes) => {
+            const messages = interleave(
+              chosen.map((one) => ofOneThread[one]!),
+              order
+            )
+            const answers = new Map<number, boolean>()
+            for (const one of changes) {
+              const at = one.at % messages.length
+              const message = messages[at]!
+              if (one.change === "drop") messages.splice(at, messages.length > 1 ? 1 : 0)
+              else if (one.change === "twice") messages.splice(at, 0, message)
+              else if (one.change === "swap") messages.splice(at, 2, ...messages.slice(at, at + 2).toReversed())
+              else if (one.change === "corrupt") messages[at] = corrupt(message, one.where, one.value)
+              else answers.set(at, one.cancel)
+            }
+            const session = openSession()
+            const normaliser = makeCodexNormaliser({
+              threadId,
+              generation: session.state().generation,
+              cwd: "/workspace"
+            })
+            const all: Array<BackendEvent> = []
+            messages.forEach((message, at) => {
+              const { events, replies } = normaliser.take(message)
+              for (const reply of replies) assert.isTrue("result" in reply || reply.error.message.length <= 500)
+              all.push(...events)
+              session.tell(events)
+              const cancel = answers.get(at)
+              if (cancel === true) normaliser.cancelAll()
+              else if (cancel === false) {
+                for (const event of events) {
+                  if (event.type === "permission.requested" || event.type === "question.asked") {
+                    assert.isDefined(normaliser.answer(event.data.requestId, { outcome: "cancelled" }))
+                  }
                 }
               }
-            }
-          })
-          assert.deepStrictEqual(objections(session), [])
-          expectWholeItems(all)
-          assert.strictEqual(normaliser.activeTurn() ?? null, session.state().turn?.turnId ?? null)
-          session.tell([{ type: "backend.lost", data: { reason: "killed", retryable: false } }])
-          assert.deepStrictEqual<unknown>(openIn(session.state()), nothingOpen)
-        }
-      ),
-      { numRuns: 300 }
-    )
-  })
-
-  it("does not throw, nor answer what was not asked, for messages that are no messages of Codex", () => {
-    const method = fc.oneof(
-      fc.constantFrom(...ofOneThread.flat().map((message) => message.method), "toString", "__proto__"),
-      fc.string()
-    )
-    fc.assert(
-      fc.property(
-        fc.array(
-          fc.record({
-            method,
-            params: fc.jsonValue(),
-            id: fc.option(fc.oneof(fc.nat(), fc.string()), { nil: undefined })
-          })
-        ),
-        (messages) => {
-          const session = openSession()
-          const normaliser = makeCodexNormaliser({ threadId, generation: 1, cwd: "/" })
-          for (const { id, method: name, params } of messages) {
-            const { events, replies } = normaliser.take({ method: name, params, ...(id === undefined ? {} : { id }) })
-            session.tell(events)
-            if (id === undefined) assert.deepStrictEqual(replies, [])
-            else
-              assert.deepStrictEqual(
-                replies.map((reply) => reply.id),
-                [id]
-              )
+            })
+            assert.deepStrictEqual(objections(session), [])
+            expectWholeItems(all)
+            assert.strictEqual(normaliser.activeTurn() ?? null, session.state().turn?.turnId ?? null)
+            session.tell([{ type: "backend.lost", data: { reason: "killed", retryable: false } }])
+            assert.deepStrictEqual<unknown>(openIn(session.state()), nothingOpen)
           }
-          assert.deepStrictEqual(objections(session), [])
-        }
-      ),
-      { numRuns: 300 }
-    )
-  })
+        ),
+        { numRuns: 300 }
+      )
+    }
+  )
+
+  it(
+    "does not throw, nor answer what was not asked, for messages that are no messages of Codex",
+    { timeout: 60_000 },
+    () => {
+      const method = fc.oneof(
+        fc.constantFrom(...ofOneThread.flat().map((message) => message.method), "toString", "__proto__"),
+        fc.string()
+      )
+      fc.assert(
+        fc.property(
+          fc.array(
+            fc.record({
+              method,
+              params: fc.jsonValue(),
+              id: fc.option(fc.oneof(fc.nat(), fc.string()), { nil: undefined })
+            })
+          ),
+          (messages) => {
+            const session = openSession()
+            const normaliser = makeCodexNormaliser({ threadId, generation: 1, cwd: "/" })
+            for (const { id, method: name, params } of messages) {
+              const { events, replies } = normaliser.take({ method: name, params, ...(id === undefined ? {} : { id }) })
+              session.tell(events)
+              if (id === undefined) assert.deepStrictEqual(replies, [])
+              else
+                assert.deepStrictEqual(
+                  replies.map((reply) => reply.id),
+                  [id]
+                )
+            }
+            assert.deepStrictEqual(objections(session), [])
+          }
+        ),
+        { numRuns: 300 }
+      )
+    }
+  )
 })
