@@ -39,7 +39,7 @@ const transcripts = transcriptNames
   .filter(({ threads }) => threads.length > 0)
 
 describe("A conversation with Codex that is cut off", () => {
-  it("leaves nothing open, wherever the server dies", { timeout: 60_000 }, () => {
+  it("leaves nothing open, wherever the server dies", () => {
     let cuts = 0
     for (const { lines, threads } of transcripts) {
       for (const threadId of threads) {

@@ -29,7 +29,7 @@ beforeAll(async () => {
   )
   told = protocol.ServerNotification
   asked = protocol.ServerRequest
-}, 60_000)
+})
 
 const methodOf = (node: Node): string => String(node.properties?.["method"]?.enum?.[0])
 
