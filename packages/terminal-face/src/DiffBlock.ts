@@ -5,7 +5,7 @@ import { emptyText, excerpt, keep, type KeptText } from "./KeptText.ts"
 import type { Span, Style, StyledLine } from "./StyledLine.ts"
 
 /** Lines of one diff that are shown: from its beginning, and from its end. */
-export const shownDiffLines = { first: 40, last: 10 } as const
+const shownDiffLines = { first: 40, last: 10 } as const
 
 /** UTF-16 units of one line of a diff that are shown. */
 const maxDiffLine = 1_000

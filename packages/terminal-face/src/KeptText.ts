@@ -34,7 +34,7 @@ export const keep = (kept: KeptText, piece: string): KeptText => {
 }
 
 /** How many `\n` a text has. */
-export const countLineEnds = (text: string): number => {
+const countLineEnds = (text: string): number => {
   let count = 0
   for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) count++
   return count
@@ -51,7 +51,7 @@ export const lastLines = (kept: KeptText, clean: (text: string) => string, count
 }
 
 /** What to show of the lines of a text: some of the first, some of the last, and how many lie between. */
-export interface Excerpt {
+interface Excerpt {
   readonly first: ReadonlyArray<string>
   readonly omitted: number
   readonly last: ReadonlyArray<string>

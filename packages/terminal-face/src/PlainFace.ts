@@ -5,12 +5,9 @@
 import type { EventRecord, SessionState } from "@holdfast/core"
 import { safeText } from "./SafeText.ts"
 import { followsClosely, type Print, type PrintGroup } from "./Print.ts"
-import { StreamedText } from "./StreamedText.ts"
+import { maxBehind, StreamedText } from "./StreamedText.ts"
 import { paint, type StyledLine } from "./StyledLine.ts"
 import { emptyTranscript, evolveTranscript, type Transcript } from "./Transcript.ts"
-
-/** UTF-16 units of a text that streams behind another one before it is printed in between. */
-const maxBehind = 16 * 1024
 
 /** What a plain face is for. */
 export interface PlainFaceOptions {

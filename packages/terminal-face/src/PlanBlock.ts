@@ -5,7 +5,7 @@ import type { StyledLine } from "./StyledLine.ts"
 import { clip } from "./ToolBlock.ts"
 
 /** Steps of a plan that are kept and shown. */
-export const maxSteps = 100
+const maxSteps = 100
 
 /** UTF-16 units of one step that are shown. */
 const maxStep = 1_000

@@ -5,6 +5,9 @@
 import { safeText, wholeLength } from "./SafeText.ts"
 import { emptyMark, extendMark, inkLength, markedLength, type TextMark } from "./TextMark.ts"
 
+/** UTF-16 units of a text that streams behind another one before it is printed in between. */
+export const maxBehind = 16 * 1024
+
 /** What is left to print of a text that has ended. */
 export interface Remainder {
   readonly text: string

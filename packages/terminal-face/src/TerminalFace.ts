@@ -2,12 +2,8 @@
  * A structured session as a terminal. What is finished is printed once, as ordinary lines that scroll; what still changes
  * is a small region at the bottom, drawn anew with each change, with the line that a person types.
  *
- * Nothing above the region is ever touched. When the terminal is resized, the region is found again from its cursor, by
- * counting the rows that terminals make of lines that have become too wide. Lines that are printed keep the width that
- * the terminal had then.
- *
- * Memory of a face: core's state of the session; of each of at most 64 open items at most 48 Ki UTF-16 units of output
- * and of 16 diffs; 16 Ki of each streaming text beside the page that brought it; the line, its history of at most
+ * Memory of a face: core's state of the session; of each of at most 64 open items at most 48 Ki UTF-16 units of output,
+ * and as much of each of 16 diffs; 16 Ki of each text that streams behind another one; the line, its history of at most
  * 256 Ki, and 1,000 printed rows.
  */
 import type { EventRecord, Followed, SessionState } from "@holdfast/core"
@@ -15,19 +11,17 @@ import { Composer, type FaceCommand } from "./Composer.ts"
 import { KeyDecoder } from "./KeyDecoder.ts"
 import { layOut } from "./Layout.ts"
 import { maxLine } from "./LineEditor.ts"
-import { type LiveRegion, liveRegion } from "./LiveRegion.ts"
+import { liveRegion } from "./LiveRegion.ts"
 import { helpLines } from "./Help.ts"
+import { erase, RegionPainter } from "./RegionPainter.ts"
 import { followsClosely, type Print, type PrintGroup } from "./Print.ts"
+import { maxBehind } from "./StreamedText.ts"
 import { StreamRows } from "./StreamRows.ts"
 import { paint, type Row, type StyledLine } from "./StyledLine.ts"
 import { emptyTranscript, evolveTranscript, note, type Transcript } from "./Transcript.ts"
-import { displayWidth, graphemes } from "./Wrap.ts"
 
 /** Printed rows that are kept for {@link TerminalFace.screen}, and most rows of the past that joining prints. */
 const maxKeptRows = 1_000
-
-/** UTF-16 units of a text that streams behind another one before it is printed in between. */
-const maxBehind = 16 * 1024
 
 /** What a face is for. */
 export interface TerminalFaceOptions {
@@ -91,20 +85,12 @@ export interface TerminalFace {
 /** Makes a face. It starts on an empty line of a terminal in raw mode. */
 export const makeTerminalFace = (options: TerminalFaceOptions): TerminalFace => new Face(options)
 
-/** Pastes are marked, so that their line ends send nothing. */
-const pastes = ["\u001b[?2004h", "\u001b[?2004l"] as const
-const cursor = { hidden: "\u001b[?25l", shown: "\u001b[?25h" } as const
-/** Terminals that know synchronised output draw all at once; others ignore it. */
-const sync = ["\u001b[?2026h", "\u001b[?2026l"] as const
-/** Within the region a row never wraps, whatever the terminal thinks of the width of an emoji. */
-const wrapping = ["\u001b[?7l", "\u001b[?7h"] as const
-
 class Face implements TerminalFace {
   #transcript: Transcript
   #cols: number
   #rows: number
   readonly #colour: boolean
-  readonly #reflows: boolean
+  readonly #painter: RegionPainter
   readonly #composer: Composer | undefined
   readonly #keys = new KeyDecoder(maxLine)
   readonly #streams = new Map<string, StreamRows>()
@@ -113,11 +99,6 @@ class Face implements TerminalFace {
   /** Rows of the past that are not printed. */
   #skipped = 0
   #kept: Array<string> = []
-  /** The region as it was drawn last; undefined where that is not on the terminal any more. */
-  #drawn: string | undefined
-  #region: LiveRegion = { rows: [], cursor: undefined }
-  /** Rows from the region's first one to the cursor. */
-  #below = 0
   #last: { readonly group: PrintGroup; readonly stream: string | undefined } | undefined
   #phase: "past" | "live" | "ended" = "past"
 
@@ -125,7 +106,7 @@ class Face implements TerminalFace {
     const { colour = true, participant, readOnly = false, reflows = true, state, unicode = true } = options
     this.#transcript = emptyTranscript({ state, participant, unicode })
     this.#colour = colour
-    this.#reflows = reflows
+    this.#painter = new RegionPainter(colour, reflows)
     this.#cols = bounded(options.cols)
     this.#rows = bounded(options.rows)
     this.#composer = readOnly ? undefined : new Composer(this.#transcript)
@@ -156,18 +137,13 @@ class Face implements TerminalFace {
     if (this.#phase !== "past") return ""
     this.#phase = "live"
     this.#forgetPast()
-    return pastes[0] + this.#frame()
+    return this.#painter.begin() + this.#frame()
   }
 
   resize(cols: number, rows: number): string {
     this.#cols = bounded(cols)
     this.#rows = bounded(rows)
-    this.#drawn = undefined
-    if (this.#reflows) {
-      const { cursor, rows } = this.#region
-      const above = rows.slice(0, cursor?.row ?? Math.max(0, rows.length - 1))
-      this.#below = above.reduce((sum, row) => sum + rowsOf(row, this.#cols), 0)
-    }
+    this.#painter.resized(this.#cols)
     // What fitted into the row that grows may take more than one now.
     this.#printFinished()
     return this.#frame()
@@ -182,7 +158,7 @@ class Face implements TerminalFace {
     }
     const { bell, commands, help, leave, redraw } = composer.type(keys)
     if (help) this.#printLines("note", helpLines(this.#transcript.glyphs))
-    const output = redraw && this.#phase === "live" ? `\u001b[H\u001b[2J${this.screen()}` : this.#frame()
+    const output = redraw && this.#phase === "live" ? `${erase}${this.screen()}` : this.#frame()
     return { output: bell && this.#phase === "live" ? `${output}\u0007` : output, commands, leave }
   }
 
@@ -198,15 +174,13 @@ class Face implements TerminalFace {
 
   screen(): string {
     if (this.#phase !== "live") return ""
-    this.#drawn = undefined
-    this.#below = 0
     this.#printed = this.#kept
     this.#kept = []
-    return pastes[0] + this.#frame()
+    return this.#painter.begin() + this.#frame()
   }
 
   end(): string {
-    const output = this.#phase === "live" ? `${this.#toTop()}${pastes[1]}${cursor.shown}` : ""
+    const output = this.#phase === "live" ? this.#painter.end() : ""
     this.#phase = "ended"
     this.#printed = []
     this.#kept = []
@@ -294,41 +268,13 @@ class Face implements TerminalFace {
   /** What brings the terminal up to date: printed rows above, the region below, the cursor in its line. */
   #frame(): string {
     if (this.#phase !== "live") return ""
-    const height = Math.max(1, this.#rows - 1)
-    const region = liveRegion(
-      {
-        transcript: this.#transcript,
-        streams: this.#streams,
-        composer: this.#composer,
-        printing: this.#last?.stream
-      },
-      this.#width,
-      height
-    )
-    const rows = region.rows.map((row) => paint(row, this.#colour)).join("\r\n")
-    const place = this.#place(region)
-    const drawn = rows + place
-    if (this.#printed.length === 0 && drawn === this.#drawn) return ""
-    const top = this.#toTop()
-    const above = this.#takePrinted()
-      .map((row) => `${row}\r\n`)
-      .join("")
-    this.#drawn = drawn
-    this.#region = region
-    this.#below = region.cursor?.row ?? Math.max(0, region.rows.length - 1)
-    return `${sync[0]}${cursor.hidden}${top}${above}${wrapping[0]}${rows}${wrapping[1]}${place}${sync[1]}`
-  }
-
-  /** To the beginning of the region, and nothing from there on. */
-  #toTop(): string {
-    return `\r${this.#below > 0 ? `\u001b[${this.#below}A` : ""}\u001b[J`
-  }
-
-  /** From the region's end to the cursor. */
-  #place({ cursor: at, rows }: LiveRegion): string {
-    if (at === undefined) return "\r"
-    const up = rows.length - 1 - at.row
-    return `\r${up > 0 ? `\u001b[${up}A` : ""}${at.column > 0 ? `\u001b[${at.column}C` : ""}${cursor.shown}`
+    const view = {
+      transcript: this.#transcript,
+      streams: this.#streams,
+      composer: this.#composer,
+      printing: this.#last?.stream
+    }
+    return this.#painter.paint(this.#takePrinted(), liveRegion(view, this.#width, Math.max(1, this.#rows - 1)))
   }
 
   #takePrinted(): ReadonlyArray<string> {
@@ -342,21 +288,6 @@ class Face implements TerminalFace {
     this.#kept = [...this.#kept, ...printed].slice(-maxKeptRows)
     return printed
   }
-}
-
-/** Rows that a terminal makes of a row that it wraps at this width. */
-const rowsOf = (row: Row, cols: number): number => {
-  let rows = 1
-  let column = 0
-  for (const grapheme of graphemes(row.map((span) => span.text).join(""))) {
-    const width = displayWidth(grapheme)
-    if (column + width > cols) {
-      rows++
-      column = 0
-    }
-    column += width
-  }
-  return rows
 }
 
 const bounded = (dimension: number): number => Math.min(Math.max(1, Math.floor(dimension)), 10_000)

@@ -7,7 +7,7 @@ import { outputText } from "./SafeText.ts"
 import type { Span, Style, StyledLine } from "./StyledLine.ts"
 
 /** Lines of a tool's output that are shown once it has ended: from its beginning, and from its end. */
-export const outputLines = { first: 4, last: 8 } as const
+const outputLines = { first: 4, last: 8 } as const
 
 /** UTF-16 units of one line of output that are shown: minified files have lines of a megabyte. */
 const maxOutputLine = 1_000
@@ -117,7 +117,7 @@ const outputLine = (text: string, glyphs: Glyphs): StyledLine => {
 }
 
 /** Says how many lines are left out. */
-export const omittedLine = (count: number, glyphs: Glyphs): StyledLine => ({
+const omittedLine = (count: number, glyphs: Glyphs): StyledLine => ({
   lead: { text: `  ${glyphs.bar}`, style: "dim" },
   spans: [{ text: `${glyphs.ellipsis} ${count} ${count === 1 ? "line" : "lines"} ${glyphs.ellipsis}`, style: "dim" }]
 })

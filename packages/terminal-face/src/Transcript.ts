@@ -24,7 +24,7 @@ import { textMark, type TextMark } from "./TextMark.ts"
 import { turnEndLines, usageLine } from "./TurnEnd.ts"
 
 /** Items that are shown as they stream. Those that open while there are so many are shown when they are whole. */
-export const maxOpenItems = 64
+const maxOpenItems = 64
 
 /** Prompts that are remembered, so that an agent's repetition of one is not shown again. */
 const maxEchoes = 16
