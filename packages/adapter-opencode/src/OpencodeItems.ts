@@ -41,6 +41,9 @@ interface Plan {
   entries: ReadonlyArray<PlanEntry>
 }
 
+/** Parts of ended turns that are remembered, so that none begins again: the newest 1,000. */
+const maxOver = 1_000
+
 /** How items end that nobody ended. */
 type Cut = "interrupted" | "failed"
 
@@ -77,6 +80,7 @@ export const makeOpencodeItems = (emit: (event: BackendEvent) => void): Opencode
   let items = new Map<string, Item>()
   let plans = new Map<string, Plan>()
   const renamed = new Map<string, ItemId>()
+  const over = new Set<string>()
 
   const idOf = (partId: string): ItemId => renamed.get(partId) ?? (partId as ItemId)
 
@@ -91,7 +95,7 @@ export const makeOpencodeItems = (emit: (event: BackendEvent) => void): Opencode
       role,
       callId: part.callID,
       started: false,
-      done: false,
+      done: over.has(part.id),
       gapped: false,
       told: 0,
       output: "",
@@ -125,9 +129,9 @@ export const makeOpencodeItems = (emit: (event: BackendEvent) => void): Opencode
   }
 
   const close = (item: Item, cut: Cut) => {
-    if (item.done) return
+    // What said nothing yet may still: the retry that is heard now can be older than the part that a snapshot knew.
+    if (item.done || !item.started) return
     item.done = true
-    if (!item.started) return
     const tool: ToolCall | undefined =
       item.kind === "tool_call" ? { name: item.tool, kind: kindOf(item.tool), status: "failed" } : undefined
     emit({
@@ -163,9 +167,9 @@ export const makeOpencodeItems = (emit: (event: BackendEvent) => void): Opencode
       if (item.done || item.kind !== "tool_call" || state === undefined) return false
       item.callId ??= part.callID
       // An unknown or wrong tool becomes "invalid": what the model called stays its name.
-      if (part.tool !== undefined && part.tool !== "invalid") item.tool = part.tool
-      const ended = state.status === "completed" || state.status === "error"
       const invalid = part.tool === "invalid"
+      item.tool = (invalid ? textField(state.input, "tool") : part.tool) ?? item.tool
+      const ended = state.status === "completed" || state.status === "error"
       const tool = toolCall(item.tool, state, invalid)
       if (ended) {
         start(item, { ...tool, status: item.status })
@@ -252,7 +256,11 @@ export const makeOpencodeItems = (emit: (event: BackendEvent) => void): Opencode
       }
     },
     closeAll: (cut) => {
-      for (const item of items.values()) close(item, cut)
+      for (const [partId, item] of items) {
+        close(item, cut)
+        if (item.started) over.add(partId)
+        if (over.size > maxOver) over.delete(over.values().next().value!)
+      }
       for (const { entries, itemId, place } of plans.values()) {
         emit({
           type: "item.completed",

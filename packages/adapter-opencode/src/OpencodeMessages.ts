@@ -108,7 +108,7 @@ export const makeOpencodeMessages = (options: OpencodeMessagesOptions): Opencode
     // What a subagent is asked stands in its tool call.
     if (session !== own) return remember(session, info.id)
     if (typeof info.summary === "object") files.compared(info.id, info.summary.diffs ?? [])
-    if (!own.history.has(info.id)) options.turns().userCame(info.id)
+    if (!own.history.has(info.id)) options.turns().userCame(info.id, info.time?.created)
   }
 
   /** A model call begins: whose answer it is decides where a turn ends and the next begins. */
@@ -118,7 +118,7 @@ export const makeOpencodeMessages = (options: OpencodeMessagesOptions): Opencode
     call.compaction = info.summary === true
     const isOwn = session === own
     if (isOwn) {
-      options.turns().answer(info.parentID ?? info.id, call.compaction)
+      options.turns().answer(info.parentID ?? call.id, call.id, call.compaction)
       // It is not one of the turn that it ended.
       own.history.delete(call.id)
       own.calls.set(call.id, call)
@@ -144,6 +144,7 @@ export const makeOpencodeMessages = (options: OpencodeMessagesOptions): Opencode
     call.structured = info.structured !== undefined
     if (!ended) return
     call.settled = true
+    call.completedAt = info.time?.completed
     items.closeTexts(call.id)
     if (session === own && call.compaction && call.error === undefined && call.finish !== undefined) {
       summaries += 1

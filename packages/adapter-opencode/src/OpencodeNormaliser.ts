@@ -168,6 +168,7 @@ export const makeOpencodeNormaliser = (options: OpencodeNormaliserOptions): Open
     sessionId: options.sessionId,
     voice,
     remember: (id) => messages.remember(messages.own, id),
+    isOver: (id) => messages.own.history.has(id),
     ended: messages.turnEnded,
     isReading: () => reading === "snapshot"
   })

@@ -6,6 +6,7 @@ import type { ItemId } from "@holdfast/core"
 import type { OpencodeMessages, TakeChild } from "./OpencodeMessages.ts"
 import type { OpencodeSnapshot, ResyncOptions } from "./OpencodeNormaliser.ts"
 import type { OpencodeRecord } from "./OpencodeRecord.ts"
+import { cameAfter } from "./OpencodeTurn.ts"
 import type { OpencodeTurns, OpencodeVoice } from "./OpencodeTurns.ts"
 import {
   lenientDecoder,
@@ -168,7 +169,8 @@ export const makeOpencodeResync = (options: OpencodeResyncOptions): OpencodeResy
       readRecord(snapshot, false)
       const lists: Lists = new Map(Object.entries(snapshot.messages))
       takeFrom(lists)(own.id)
-      for (const id of lists.keys()) takeFrom(lists)(id)
+      // Of the others it is not known to which call they belong: they may be long over.
+      for (const id of lists.keys()) if (messages.session(id)?.parentId !== undefined) takeFrom(lists)(id)
       readRequests(snapshot, "")
       readStatus(snapshot)
       if (missed) items.gap()
@@ -196,6 +198,7 @@ const beginningOf = (messages: ReadonlyArray<Message>): number => {
     const before = messages.findLast(({ role }, index) => index < from && role === "assistant")
     const earlier = asked(before)
     if (before?.finish !== "tool-calls" || before.error !== undefined || earlier < 0 || earlier >= from) return from
+    if (cameAfter(messages[from]?.time?.created, before.time?.completed)) return from
     from = earlier
   }
 }

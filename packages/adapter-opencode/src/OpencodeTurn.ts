@@ -12,6 +12,8 @@ export interface AssistantMessage {
   begun: boolean
   /** It is complete, or failed. */
   settled: boolean
+  /** When it was complete, in the server's milliseconds since 1970. */
+  completedAt: number | undefined
   finish: string | undefined
   error: NamedError | undefined
   structured: boolean
@@ -30,6 +32,7 @@ export const newMessage = (id: string): AssistantMessage => ({
   parentId: undefined,
   begun: false,
   settled: false,
+  completedAt: undefined,
   finish: undefined,
   error: undefined,
   structured: false,
@@ -44,6 +47,10 @@ export interface UserMessage {
   readonly id: string
   /** Ours, and of which prompt. */
   readonly promptId: PromptId | undefined
+  /** It was first seen in a snapshot: whether the server was idle before it is not known. */
+  readonly mayFollowIdle: boolean
+  /** In the server's milliseconds since 1970, where it was told. */
+  createdAt: number | undefined
   inTurn: boolean
   /** It asks for a summary; `automatic` where the server asks itself, because the context is full. */
   compaction: { readonly automatic: boolean } | undefined
@@ -86,19 +93,23 @@ export const addError = (turn: Turn, error: NamedError): void => {
 }
 
 /**
- * Whether the server goes on to another model call after this one by itself: then a user message that has come in is part
- * of it. Otherwise the turn is over and the message begins the next, with no idle in between.
+ * Whether the server goes on to another model call after the turn's last one by itself: then a user message that has come
+ * in is part of it. Otherwise the turn is over and the message begins the next, with no idle in between. Where an idle may
+ * have been missed, only what came before the last call was complete can have come in.
  */
-export const goesOn = (turn: Turn, next: UserMessage | undefined): boolean => {
-  const { last } = turn
-  if (next?.compaction?.automatic === true || (next !== undefined && !next.written && next.promptId === undefined)) {
-    return true
-  }
-  if (last === undefined) return true
-  if (!last.settled) return true
-  if (last.compaction) return turn.first.compaction === undefined || turn.first.compaction.automatic
-  return last.error === undefined && (last.finish === "tool-calls" || last.finish === "unknown")
+export const goesOn = (turn: Turn, next: UserMessage): boolean => {
+  const { first, last } = turn
+  const isOwnOfServer = !next.written && next.promptId === undefined
+  if (next.compaction?.automatic === true || isOwnOfServer) return true
+  if (last === undefined || !last.settled) return true
+  if (last.compaction) return first.compaction === undefined || first.compaction.automatic
+  if (last.error !== undefined || (last.finish !== "tool-calls" && last.finish !== "unknown")) return false
+  return !next.mayFollowIdle || !cameAfter(next.createdAt, last.completedAt)
 }
+
+/** Whether a user message came after a model call was complete, as far as is known. */
+export const cameAfter = (createdAt: number | undefined, completedAt: number | undefined): boolean =>
+  createdAt !== undefined && completedAt !== undefined && createdAt > completedAt
 
 /** How a turn ended. */
 export interface TurnEnd {

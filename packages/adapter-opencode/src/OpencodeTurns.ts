@@ -38,13 +38,13 @@ export interface OpencodeTurns {
   readonly failPrompt: (messageId: string, error: ReportedError) => void
   /** The user message, where it waits or is of the running turn. */
   readonly user: (messageId: string) => UserMessage | undefined
-  readonly userCame: (messageId: string) => void
+  readonly userCame: (messageId: string, createdAt: number | undefined) => void
   readonly userRemoved: (messageId: string) => void
   readonly userPart: (user: UserMessage, part: Part) => void
   /** Begins a turn that ran before this generation, under an id of its own. */
   readonly goOn: (messageId: string, suffix: string) => void
   /** A model call begins, in answer to this user message: its turn. What ended with it is over before. */
-  readonly answer: (userId: string, isCompaction: boolean) => Turn
+  readonly answer: (userId: string, callId: string, isCompaction: boolean) => Turn
   readonly busy: () => void
   readonly idle: () => void
   readonly retrying: (sessionId: string, status: SessionStatus) => boolean
@@ -63,6 +63,7 @@ export interface OpencodeTurnsOptions {
   readonly voice: OpencodeVoice
   /** What is over, and says nothing from now on. */
   readonly remember: (messageId: string) => void
+  readonly isOver: (messageId: string) => boolean
   /** A turn has ended: all its messages are over. */
   readonly ended: () => void
   /** Whether what is taken now was read from the server after what it tells of. */
@@ -84,7 +85,16 @@ export const makeOpencodeTurns = (options: OpencodeTurnsOptions): OpencodeTurns 
     let user = users.get(id)
     if (user === undefined) {
       const promptId = expected.get(id)
-      user = { id, promptId, inTurn: false, compaction: undefined, written: false, parts: [] }
+      user = {
+        id,
+        promptId,
+        mayFollowIdle: options.isReading(),
+        createdAt: undefined,
+        inTurn: false,
+        compaction: undefined,
+        written: false,
+        parts: []
+      }
       expected.delete(id)
       users.set(id, user)
       if (users.size > maxWaiting) {
@@ -212,9 +222,12 @@ export const makeOpencodeTurns = (options: OpencodeTurnsOptions): OpencodeTurns 
       expected.delete(messageId)
     },
     user: (messageId) => users.get(messageId),
-    userCame: (messageId) => {
+    userCame: (messageId, createdAt) => {
+      const isNew = !users.has(messageId)
       const user = userOf(messageId)
-      if (turn === undefined && (user.promptId !== undefined || isBusy)) start(user)
+      user.createdAt ??= createdAt
+      // One that waited while a turn ran, and was not run, is told again without being run now.
+      if (isNew && turn === undefined && (user.promptId !== undefined || isBusy)) start(user)
     },
     userRemoved: (messageId) => {
       if (users.get(messageId)?.inTurn === false) users.delete(messageId)
@@ -228,8 +241,9 @@ export const makeOpencodeTurns = (options: OpencodeTurnsOptions): OpencodeTurns 
     goOn: (messageId, suffix) => {
       start(userOf(messageId), suffix)
     },
-    answer: (userId, isCompaction) => {
-      const user = userOf(userId)
+    answer: (userId, callId, isCompaction) => {
+      // A turn that was given up and goes on after all is another turn.
+      const user = userOf(!users.has(userId) && options.isOver(userId) ? callId : userId)
       if (turn !== undefined && !turn.users.has(user.id)) {
         if (isCompaction || goesOn(turn, user)) {
           join(turn, user)
