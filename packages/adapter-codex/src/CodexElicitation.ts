@@ -2,7 +2,7 @@
  * Requests of MCP servers, which Codex passes on: approvals of tool calls, forms (MCP 2025-11-25, `elicitation/create`)
  * and pages to open.
  */
-import { boundRaw, type PermissionOption, type Question, type QuestionOutcome } from "@holdfast/core"
+import { boundRaw, own, type PermissionOption, type Question, type QuestionOutcome } from "@holdfast/core"
 import { type Askable, type Choice, permission, type Refused } from "./Askable.ts"
 import type { ParamsOf } from "./CodexWire.ts"
 
@@ -43,7 +43,7 @@ export const readElicitation = (params: Params): Askable | Refused => {
 
   const name = typeof meta["tool_name"] === "string" ? `${params.serverName ?? "mcp"}.${meta["tool_name"]}` : undefined
   const scopes = Array.isArray(meta["persist"]) ? meta["persist"] : [meta["persist"]]
-  const offered = scopes.flatMap((scope) => (typeof scope === "string" ? (persistent[scope] ?? []) : []))
+  const offered = scopes.flatMap((scope) => (typeof scope === "string" ? (own(persistent, scope) ?? []) : []))
   return permission(
     {
       title,

@@ -1,5 +1,5 @@
 /** Notifications that become no event of their own: kept as notes, or left out by name and for a reason. */
-import { type BackendEvent, boundRaw, note } from "@holdfast/core"
+import { type BackendEvent, boundRaw, note, own } from "@holdfast/core"
 
 type Level = "info" | "warning" | "error"
 
@@ -114,14 +114,14 @@ export const makeCodexNotices = (): ((method: string, params: unknown) => Readon
       lastGoal = goal
       return [note("info", goal, boundRaw(params), method)]
     }
-    const known = Object.hasOwn(noted, method) ? noted[method] : undefined
+    const known = own(noted, method)
     if (known !== undefined) {
       const [level, ...fields] = known
       const said = fields.flatMap((field) => textAt(params, [field]) ?? [])
       const isText = fields[0] === "message" || fields[0] === "summary"
       return [note(level, isText ? said.join("\n") || method : [method, ...said].join(" "), boundRaw(params), method)]
     }
-    const [path, quiet] = Object.hasOwn(whereFailed, method) ? whereFailed[method]! : []
+    const [path, quiet] = own(whereFailed, method) ?? []
     if (path !== undefined) {
       const status = textAt(params, path)
       if (status === undefined || quiet!.has(status)) return []

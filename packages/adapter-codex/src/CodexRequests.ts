@@ -1,6 +1,7 @@
 /** Requests of the server as permissions and questions, and outcomes as what it expects to hear. */
 import {
   boundRaw,
+  own,
   type PermissionOption,
   type PermissionOutcome,
   type QuestionOutcome,
@@ -70,7 +71,7 @@ const choicesOf = (available: ReadonlyArray<unknown> | undefined): ReadonlyArray
 }
 
 const readDecision = (one: unknown): Choice => {
-  if (typeof one === "string") return known[one] ?? decision(one, one, "allow_always", one)
+  if (typeof one === "string") return own(known, one) ?? decision(one, one, "allow_always", one)
   if (typeof one !== "object" || one === null)
     return decision("unknown", JSON.stringify(one) ?? "unknown", "allow_always", one)
   const [name = "unknown", details] = Object.entries(one)[0] ?? []

@@ -5,6 +5,7 @@ import {
   type DataOf,
   type ItemId,
   note,
+  own,
   type PlanEntry,
   type PromptId,
   type TurnId
@@ -28,7 +29,7 @@ import { itemIdOf, makeThreadItems, planIdOf, type ThreadItems } from "./ThreadI
 /** Turns that are over and remembered as such: their commands may still speak, in the background. */
 const maxFinished = 32
 
-/** Prompts whose turns were announced and have not started. More are never on their way at once. */
+/** Prompts whose turns were announced and have not started. One is on its way at a time; the oldest is forgotten. */
 const maxExpected = 16
 
 /** What one message meant for a thread. */
@@ -184,7 +185,7 @@ export const makeCodexThread = (options: {
       const item = readItem(raw)
       if (typeof item !== "string") events.push(...end(turn.id, item))
     }
-    const outcome = outcomes[turn.status ?? ""] ?? (turn.error === undefined ? "completed" : "failed")
+    const outcome = own(outcomes, turn.status ?? "") ?? (turn.error === undefined ? "completed" : "failed")
     const error = turn.error ?? (outcome === "failed" ? running?.error : undefined)
     return [...events, ...finish(running!, outcome, error, undefined)]
   }
@@ -232,7 +233,7 @@ export const makeCodexThread = (options: {
     const turn = running!
     const entries = steps.map(({ status, step }): PlanEntry => ({
       content: step,
-      status: planStatuses[status ?? ""] ?? "pending"
+      status: own(planStatuses, status ?? "") ?? "pending"
     }))
     const itemId = turn.plan?.itemId ?? planIdOf(turnId)
     if (turn.plan === undefined) events.push({ type: "item.started", data: { ...planIds(itemId, turn), kind: "plan" } })
@@ -363,7 +364,11 @@ export const makeCodexThread = (options: {
     },
     expectTurn: (turnId, promptId) => {
       if (running?.turnId === turnId || finished.has(turnId)) return
-      if (expected.size < maxExpected) expected.set(turnId, promptId)
+      expected.set(turnId, promptId)
+      for (const oldest of expected.keys()) {
+        if (expected.size <= maxExpected) break
+        expected.delete(oldest)
+      }
     },
     activeTurn: () => running?.turnId as TurnId | undefined,
     commands: items.commands,

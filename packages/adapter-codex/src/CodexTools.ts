@@ -1,5 +1,13 @@
 /** Tool calls in the words of the Agent Client Protocol: commands, patches, MCP, sub-agents, the web, images. */
-import { boundRaw, type DataOf, type Location, type ToolCall, type ToolKind, type ToolStatus } from "@holdfast/core"
+import {
+  boundRaw,
+  type DataOf,
+  type Location,
+  own,
+  type ToolCall,
+  type ToolKind,
+  type ToolStatus
+} from "@holdfast/core"
 import { imageAt, named, pick, readBlock, rest } from "./CodexContent.ts"
 import type { CommandAction, ThreadItem } from "./CodexWire.ts"
 import { type FileDiff, readChange } from "./FileDiffs.ts"
@@ -174,7 +182,7 @@ const statuses: { readonly [status: string]: ItemEnd["status"] } = {
 /** How a tool call ends. */
 export const endOfTool = (item: ToolItem, cwd: string): ItemEnd => {
   const told = "status" in item ? item.status : undefined
-  let status = (told === undefined ? undefined : statuses[told]) ?? "completed"
+  let status = (told === undefined ? undefined : own(statuses, told)) ?? "completed"
   if (item.type === "dynamicToolCall" && item.success === false) status = "failed"
   // How a command that was killed ends: with a stopped background terminal, nothing went wrong in itself.
   if (item.type === "commandExecution" && item.exitCode === -1) status = "interrupted"

@@ -1,3 +1,7 @@
+/**
+ * What the recordings become is kept in `golden/`. After a wanted change of the mapping: `npx vitest run -u` on this file, and read
+ * the difference.
+ */
 import { assert, describe, expect, it } from "@effect/vitest"
 import { objections, openSession } from "./openSession.ts"
 import { messagesOf, readTranscript, replay, threadsOf, transcriptNames } from "./transcripts.ts"

@@ -111,7 +111,21 @@ type Change =
   | { readonly change: "answer"; readonly at: number; readonly cancel: boolean }
 
 const junk = fc.oneof(
-  fc.constantFrom<unknown>(undefined, null, 0, -1, "", "completed", "inProgress", "nothing known", [], {}, true, 1e300),
+  fc.constantFrom<unknown>(
+    undefined,
+    null,
+    0,
+    -1,
+    "",
+    "completed",
+    "inProgress",
+    "nothing known",
+    "constructor",
+    [],
+    {},
+    true,
+    1e300
+  ),
   fc.string({ unit: "binary", maxLength: 300 }),
   fc.jsonValue({ maxDepth: 2 })
 )

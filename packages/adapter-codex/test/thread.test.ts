@@ -97,6 +97,7 @@ describe("A turn", () => {
 
   it("ends in a way that is not known as completed, or as failed if it has an error", () => {
     assert.deepInclude(dataOf(hear().take(turnCompleted("paused")), "turn.completed")[0], { outcome: "completed" })
+    assert.deepInclude(dataOf(hear().take(turnCompleted("constructor")), "turn.completed")[0], { outcome: "completed" })
     const failed = hear().take(turnCompleted("paused", { error: { message: "x" } }))
     assert.deepInclude(dataOf(failed, "turn.completed")[0], { outcome: "failed" })
   })
