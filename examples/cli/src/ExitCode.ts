@@ -20,6 +20,8 @@ export const exitCodes = {
   notFound: 2,
   refused: 3,
   unavailable: 4,
+  /** The agent's turn failed, or there was none. */
+  failed: 5,
   /** The program to run does not exist, as shells say it. */
   noSuchProgram: 127,
   interrupted: 130

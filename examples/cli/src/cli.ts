@@ -8,16 +8,20 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import packageJson from "../package.json" with { type: "json" }
+import { answer } from "./commands/answer.ts"
+import { approve } from "./commands/approve.ts"
 import { archive } from "./commands/archive.ts"
 import { attach } from "./commands/attach.ts"
 import { makeCompletions } from "./commands/completions.ts"
 import { doctor } from "./commands/doctor.ts"
 import { exportSession } from "./commands/export.ts"
 import { gc } from "./commands/gc.ts"
+import { interrupt } from "./commands/interrupt.ts"
 import { kill } from "./commands/kill.ts"
 import { log } from "./commands/log.ts"
 import { ls } from "./commands/ls.ts"
 import { owner } from "./commands/owner.ts"
+import { prompt } from "./commands/prompt.ts"
 import { rename } from "./commands/rename.ts"
 import { replay } from "./commands/replay.ts"
 import { run } from "./commands/run.ts"
@@ -32,9 +36,12 @@ const completions: ReturnType<typeof makeCompletions> = makeCompletions(() => ho
 
 /** The command with all its subcommands. */
 export const holdfast = Command.make("holdfast").pipe(
-  Command.withDescription("Record terminal sessions in a durable log; follow, attach, replay and export them"),
+  Command.withDescription(
+    "Run programs and coding agents, record them in a durable log; follow, attach, replay and export them"
+  ),
   Command.withSubcommands([
     { group: "Sessions", commands: [run, attach, kill, ls, start] },
+    { group: "Agents", commands: [prompt, approve, answer, interrupt] },
     { group: "What was recorded", commands: [log, screen, replay, exportSession] },
     { group: "Keeping order", commands: [rename, archive, gc, vacuum, stats, doctor, completions] },
     owner

@@ -1,5 +1,13 @@
+import {
+  modelKeyName,
+  type PlainScriptedModel,
+  startScriptedModel,
+  writeCodexHome,
+  writeOpencodeHome
+} from "@holdfast/testkit"
 import { spawn } from "node:child_process"
-import { readFileSync, statSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { command, Home } from "./support/Home.ts"
@@ -10,10 +18,22 @@ const manual = readFileSync(join(import.meta.dirname, "../../../docs/cli.md"), "
 const lines = [...manual.matchAll(/```sh\n([\s\S]*?)```/g)].flatMap(([, block]) => block!.trim().split("\n"))
 
 let home: Home
+let model: PlainScriptedModel
+const agents = mkdtempSync(join(tmpdir(), "holdfast-manual-"))
 beforeAll(async () => {
-  home = await Home.make()
+  // The agents' commands need agents, which need a model.
+  model = await startScriptedModel()
+  home = await Home.make({
+    ...writeOpencodeHome({ folder: join(agents, "opencode"), url: model.url }).environment,
+    ...writeCodexHome({ folder: join(agents, "codex"), url: model.url }).environment,
+    HOLDFAST_AGENT_ENV: `${modelKeyName},CODEX_HOME,OPENCODE_*`
+  })
 })
-afterAll(() => home.close())
+afterAll(async () => {
+  await home.close()
+  await model.close()
+  rmSync(agents, { recursive: true })
+})
 
 /** Runs a line in a shell that goes on from line to line; `holdfast` is the real command. */
 const makeShell = () => {
@@ -34,14 +54,16 @@ const makeShell = () => {
         const end = /\[ended (\d+)\]/.exec(output)
         if (end !== null) resolve({ code: Number(end[1]), output: output.slice(0, end.index) })
       }
-      shell.stdin.write(`${line} < /dev/null; echo "[ended $?]"\n`)
+      // A pipe is its own input.
+      shell.stdin.write(`${line}${line.includes(" | ") ? "" : " < /dev/null"}; echo "[ended $?]"\n`)
     })
   const close = () => new Promise<void>((resolve) => shell.once("close", () => resolve()).stdin.end("exit\n"))
   return { run, close }
 }
 
 /** `attach` reads the end of its input as Ctrl-D, which ends `cat`: the `kill` that follows comes too late. */
-const expectedCode = (line: string): number => (line === "holdfast ls --follow" ? 130 : line.includes("kill") ? 3 : 0)
+const expectedCode = (line: string): number =>
+  line === "holdfast ls --follow" ? 130 : line.includes("kill $ID") ? 3 : 0
 
 describe("the manual", () => {
   it("has commands that work, each as it is written", async () => {

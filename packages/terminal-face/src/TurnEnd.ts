@@ -42,13 +42,14 @@ export const usageLine = (usage: Usage, glyphs: Glyphs): StyledLine | undefined 
 const usageParts = (usage: Usage): ReadonlyArray<string> => {
   const parts: Array<string> = []
   const count = (value: number | undefined, what: string) => {
-    if (value !== undefined) parts.push(`${Math.round(value).toLocaleString("en")} ${what}`)
+    // Nothing of a kind is nothing to read.
+    if (value !== undefined && value > 0) parts.push(`${Math.round(value).toLocaleString("en")} ${what}`)
   }
   count(usage.inputTokens, "in")
   count(usage.cachedInputTokens, "cached")
   count(usage.outputTokens, "out")
   count(usage.reasoningTokens, "reasoning")
-  if (usage.costUsd !== undefined) parts.push(`$${usage.costUsd.toFixed(4)}`)
+  if (usage.costUsd !== undefined && usage.costUsd > 0) parts.push(`$${usage.costUsd.toFixed(4)}`)
   return parts
 }
 

@@ -14,7 +14,10 @@ export const archive = Command.make(
     const { withSession } = yield* Effect.promise(() => import("../session/WithOwner.ts"))
     yield* withSession(store, session, (client, { sessionId }, id) =>
       Effect.gen(function* () {
-        const { lastSeq } = yield* client.Archive({ sessionId })
+        const { lastSeq } = yield* client.Command({
+          sessionId,
+          command: { type: "session.archive", data: {} }
+        })
         yield* json
           ? printJson({ sessionId, archived: true, seq: lastSeq })
           : line(`Session ${id} is archived: holdfast ls --all shows it, holdfast gc deletes it after its time`)

@@ -15,7 +15,10 @@ export const rename = Command.make(
     const { withSession } = yield* Effect.promise(() => import("../session/WithOwner.ts"))
     yield* withSession(store, session, (client, { sessionId }, id) =>
       Effect.gen(function* () {
-        const { lastSeq } = yield* client.Rename({ sessionId, title })
+        const { lastSeq } = yield* client.Command({
+          sessionId,
+          command: { type: "session.rename", data: { title } }
+        })
         yield* json ? printJson({ sessionId, title, seq: lastSeq }) : line(`Session ${id} is called ${title}`)
       })
     )

@@ -15,6 +15,9 @@ export const detachKeyFlag = Flag.Literals("detach-key", detachKeys).pipe(
   Flag.withDefault("ctrl-\\")
 )
 
+const agentFlag = (name: string, description: string) =>
+  Flag.String(name).pipe(Flag.withDescription(description), Flag.optional)
+
 /** `holdfast run`. */
 export const run = Command.make(
   "run",
@@ -39,13 +42,54 @@ export const run = Command.make(
       Flag.withoutNegation
     ),
     detachKey: detachKeyFlag,
+    backend: Flag.Literals("backend", ["pty", "codex", "opencode"]).pipe(
+      Flag.withDescription("What runs it: a terminal of its own, or a coding agent, which takes a prompt instead"),
+      Flag.withDefault("pty")
+    ),
+    model: agentFlag("model", "The agent's model, as the agent calls it"),
+    effort: agentFlag("effort", "How hard the model thinks, as the agent calls it"),
+    mode: agentFlag("mode", "What the agent may do or which agent it is, as the agent calls it"),
+    print: Flag.Boolean("print").pipe(
+      Flag.withAlias("p"),
+      Flag.withDescription("Show one turn of an agent as text and end the session, also on a terminal"),
+      Flag.withDefault(false),
+      Flag.withoutNegation
+    ),
     command: Argument.String("command").pipe(
-      Argument.withDescription("The program and its arguments, after --"),
+      Argument.withDescription("The program and its arguments, after --; with --backend codex or opencode, a prompt"),
       Argument.variadic()
     )
   },
-  Effect.fnUntraced(function* ({ command: [command, ...args], cwd, detach, detachKey, env, title }) {
+  Effect.fnUntraced(function* ({
+    backend,
+    command: words,
+    cwd,
+    detach,
+    detachKey,
+    effort,
+    env,
+    mode,
+    model,
+    print,
+    title
+  }) {
     const { json, store } = yield* settings
+    if (backend !== "pty") {
+      if (env.length > 0) return yield* usage("--env is for commands; an agent has the environment of its server")
+      const { runAgent } = yield* Effect.promise(() => import("../session/RunAgent.ts"))
+      return yield* runAgent({ store, json, detach, print, detachKey }, words, {
+        backend,
+        cwd: resolve(Option.getOrElse(cwd, () => ".")),
+        title: Option.getOrUndefined(title),
+        model: Option.getOrUndefined(model),
+        effort: Option.getOrUndefined(effort),
+        mode: Option.getOrUndefined(mode)
+      })
+    }
+    if (print || [model, effort, mode].some(Option.isSome)) {
+      return yield* usage("--model, --effort, --mode and --print are for --backend codex and --backend opencode")
+    }
+    const [command, ...args] = words
     if (command === undefined)
       return yield* usage("there is no command to run: holdfast run [flags] -- <command> [arguments]")
     const { runSession } = yield* Effect.promise(() => import("../session/RunSession.ts"))
@@ -69,6 +113,7 @@ export const run = Command.make(
   Command.withShortDescription("Run a command in a recorded terminal"),
   Command.withExamples([
     { command: "holdfast run -- npm test", description: "Record a command" },
+    { command: 'holdfast run --backend codex "fix the build"', description: "Give a coding agent something to do" },
     { command: "holdfast run -d --title build -- make -j4", description: "Start it in the background and print its id" }
   ])
 )

@@ -31,7 +31,7 @@ export const endOf = ({ end }: SessionState): SessionEnd => ({
 })
 
 /** How it ended, by the event that says so; undefined for any other. */
-const endBy = (record: EventRecord): SessionEnd | undefined => {
+export const endBy = (record: EventRecord): SessionEnd | undefined => {
   if (!record.type.startsWith("backend.")) return undefined
   const read = readEvent(record)
   if (read.kind !== "known") return undefined

@@ -5,6 +5,7 @@
 import {
   CommandRejected,
   EventInvalid,
+  EventRecordJson,
   LogUnavailable,
   Receipt,
   SessionId,
@@ -18,7 +19,7 @@ import * as RpcGroup from "effect/rpc/RpcGroup"
 import * as Schema from "effect/Schema"
 
 /** Raise when an older client would misunderstand a newer owner, or the other way round. */
-export const ownerProtocol = 1
+export const ownerProtocol = 2
 
 /** How a session ended. */
 export const SessionEnd = Schema.Struct({
@@ -40,6 +41,17 @@ export const Attached = Schema.Union([
 ])
 export type Attached = typeof Attached.Type
 
+/** What somebody who reads a session's events along is given. */
+export const EventsItem = Schema.Union([
+  /** The next ones. Where deltas or terminal output were compacted, what stands for them is among these. */
+  Schema.Struct({ kind: Schema.Literal("events"), events: Schema.Array(EventRecordJson) }),
+  /** All that there is was given; what follows is new. */
+  Schema.Struct({ kind: Schema.Literal("caught-up") }),
+  /** Some are gone, and why. */
+  Schema.Struct({ kind: Schema.Literal("gap"), detail: Schema.String })
+])
+export type EventsItem = typeof EventsItem.Type
+
 /** Why a command was not done. */
 const CommandError = Schema.Union([CommandRejected, EventInvalid, LogUnavailable, SessionNotFound])
 
@@ -58,9 +70,9 @@ export class OwnerApi extends RpcGroup.make(
     }),
     error: LogUnavailable
   }),
-  /** Makes a session on the `pty` backend. */
+  /** Makes a session on a backend: `pty`, `codex` or `opencode`. */
   Rpc.make("Create", {
-    payload: { spec: Schema.Json, title: Schema.optionalKey(Schema.String) },
+    payload: { backend: Schema.String, spec: Schema.Json, title: Schema.optionalKey(Schema.String) },
     success: Receipt,
     error: Schema.Union([CommandRejected, EventInvalid, LogUnavailable, SpecInvalid])
   }),
@@ -78,12 +90,22 @@ export class OwnerApi extends RpcGroup.make(
   }),
   /** Keystrokes. Whoever types waits for each answer, which keeps their order and bounds what is under way. */
   Rpc.make("Write", { payload: { ...session, bytes: Schema.Uint8Array }, error: CommandError }),
-  Rpc.make("Resize", { payload: { ...session, ...size }, error: CommandError }),
+  /** Any other command, as core has it; the runtime checks it. */
+  Rpc.make("Command", {
+    payload: { ...session, command: Schema.Json },
+    success: Receipt,
+    error: CommandError
+  }),
+  /** Every event after a cursor, as it is stored. */
+  Rpc.make("Events", {
+    payload: { ...session, after: Schema.Int },
+    success: EventsItem,
+    error: Schema.Union([LogUnavailable, SessionNotFound]),
+    stream: true
+  }),
   Rpc.make("Wait", { payload: session, success: SessionEnd, error: CommandError }),
   /** Ends a session and waits until it has ended. */
   Rpc.make("Close", { payload: { ...session, force: Schema.Boolean }, success: SessionEnd, error: CommandError }),
-  Rpc.make("Rename", { payload: { ...session, title: Schema.String }, success: Receipt, error: CommandError }),
-  Rpc.make("Archive", { payload: session, success: Receipt, error: CommandError }),
   Rpc.make("Gc", {
     payload: { archivedOlderThanMs: Schema.optionalKey(Schema.Number) },
     success: Schema.Struct({ sessions: Schema.Int, events: Schema.Int, bytes: Schema.Number }),

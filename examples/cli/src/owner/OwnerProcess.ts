@@ -19,7 +19,9 @@ import * as Stream from "effect/Stream"
 import { chmodSync, closeSync, rmSync, writeSync } from "node:fs"
 import { connect } from "node:net"
 import { makePlace, type OwnerPlace } from "../store/StorePath.ts"
+import { agentBackends } from "./AgentBackends.ts"
 import { attachedStream, endedLifecycles, endOf, hasEnded, outputAfter } from "./AttachedStream.ts"
+import { eventsAfter } from "./EventsStream.ts"
 import { OwnerApi, ownerProtocol } from "./OwnerApi.ts"
 import { type LastWords, makeLastWords } from "./LastWords.ts"
 import { encodeReport, type OwnerReport, reportDescriptor } from "./OwnerReport.ts"
@@ -108,9 +110,9 @@ const handlers = (
         leaving: isLeaving(),
         swept
       })),
-    Create: ({ spec, title }) =>
+    Create: ({ backend, spec, title }) =>
       Effect.flatMap(whenReady, (holdfast) =>
-        holdfast.create({ backend: "pty", spec, ...(title === undefined ? {} : { title }) })
+        holdfast.create({ backend, spec, ...(title === undefined ? {} : { title }) })
       ),
     Attach: ({ after, sessionId, size }) =>
       Stream.unwrap(
@@ -135,15 +137,16 @@ const handlers = (
         Effect.asVoid
       )
     },
-    Resize: ({ cols, rows, sessionId }) => Effect.asVoid(resize(sessionId, { cols, rows })),
+    // Whatever it is, the runtime checks it as it checks every command.
+    Command: (asked) => command(asked.sessionId, asked.command as never),
+    Events: ({ after, sessionId }) =>
+      lastWords.forStream(Stream.unwrap(Effect.map(whenReady, (holdfast) => eventsAfter(holdfast, sessionId, after)))),
     Wait: ({ sessionId }) => waitForEnd(sessionId),
     Close: ({ force, sessionId }) =>
       Effect.andThen(
         command(sessionId, { type: "session.close", data: { force, reason: "holdfast kill" } }),
         waitForEnd(sessionId)
       ),
-    Rename: ({ sessionId, title }) => command(sessionId, { type: "session.rename", data: { title } }),
-    Archive: ({ sessionId }) => command(sessionId, { type: "session.archive", data: {} }),
     Gc: (options) => Effect.flatMap(whenReady, (holdfast) => holdfast.gc(options)),
     Vacuum: () => Effect.flatMap(whenReady, (holdfast) => holdfast.vacuum)
   })
@@ -195,7 +198,7 @@ export const ownerProcess = (store: string): Effect.Effect<void, LogUnavailable>
 
     // Made last, so that it ends first: whoever is connected then still hears how the sessions ended.
     yield* Effect.addFinalizer(() => lastWords.told)
-    const holdfast = yield* makeHoldfast(log, { backends: [ptyBackend()] }).pipe(
+    const holdfast = yield* makeHoldfast(log, { backends: [ptyBackend(), ...agentBackends()] }).pipe(
       Effect.onExit((exit) => Deferred.done(ready, exit))
     )
     yield* untilIdle(holdfast, clientIds)

@@ -3,6 +3,7 @@ import { makeSessionReader } from "@holdfast/runtime"
 import * as Effect from "effect/Effect"
 import { exitCodes, Refused } from "../ExitCode.ts"
 import { attachedStream, endedLifecycles } from "../owner/AttachedStream.ts"
+import { eventsAfter } from "../owner/EventsStream.ts"
 import { ownerGone, reachOwner } from "../owner/OwnerClient.ts"
 import { findSession } from "../store/FindSession.ts"
 import { openReader } from "../store/Reader.ts"
@@ -10,6 +11,8 @@ import { shortId } from "../store/ShortId.ts"
 import type { DetachKey } from "../terminal/DetachKey.ts"
 import { currentSize, isInteractive } from "../terminal/LocalTerminal.ts"
 import { useSession, watchSession } from "../terminal/SessionView.ts"
+import { attachFace } from "./AttachFace.ts"
+import { hasFace } from "./FaceText.ts"
 import { endView, hint, keepsRunning } from "./SessionEnding.ts"
 
 /** How to show it. */
@@ -34,7 +37,19 @@ export const attachSession = Effect.fnUntraced(
     const found = yield* findSession(log, asked)
     const { sessionId } = found
     const id = yield* shortId(log, sessionId)
-    if (endedLifecycles.has(found.lifecycle)) return yield* ended(id, found.reason)
+    const isAgent = hasFace(found)
+    const isOver = endedLifecycles.has(found.lifecycle)
+    if (isAgent && readOnly) {
+      const events = eventsAfter(makeSessionReader(log), sessionId, 0)
+      return yield* attachFace({ client: undefined, events }, { sessionId, id, detachKey })
+    }
+    if (isAgent) {
+      const client = yield* reachOwner(store)
+      // A session that rests, or an agent's that has ended, goes on where it was.
+      if (isOver) yield* client.Command({ sessionId, command: { type: "session.open", data: {} } })
+      return yield* attachFace({ client, events: client.Events({ sessionId, after: 0 }) }, { sessionId, id, detachKey })
+    }
+    if (isOver) return yield* ended(id, found.reason)
     if (readOnly) {
       return yield* endView(yield* watchSession(attachedStream(makeSessionReader(log), sessionId), detachKey), id)
     }

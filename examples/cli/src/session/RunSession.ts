@@ -69,7 +69,7 @@ export const runSession = Effect.fnUntraced(
       ...(program.title === undefined ? {} : { title: program.title })
     }
     const client = yield* reachOwner(store)
-    const { sessionId } = yield* client.Create({ spec })
+    const { sessionId } = yield* client.Create({ backend: "pty", spec })
     if (detach) return yield* json ? printJson({ sessionId }) : line(sessionId)
     if (json) {
       const end = yield* client.Wait({ sessionId })

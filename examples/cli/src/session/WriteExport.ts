@@ -9,6 +9,7 @@ import { makeProgress } from "../output/Progress.ts"
 import { size } from "../output/Text.ts"
 import { findSession } from "../store/FindSession.ts"
 import { openReader } from "../store/Reader.ts"
+import { faceCast, faceText, hasFace } from "./FaceText.ts"
 
 /** What to write, and where. */
 export interface ExportOptions {
@@ -19,6 +20,13 @@ export interface ExportOptions {
 }
 
 const formats = { cast: asciicastOf, jsonl: jsonlOf, text: transcriptOf } as const
+
+/** Of a session without a terminal, what its face shows. */
+const faceFormats: typeof formats = {
+  cast: faceCast,
+  jsonl: jsonlOf,
+  text: (log, sessionId) => Stream.map(faceText(log, sessionId, { colour: false }), ({ text }) => text)
+}
 
 /** A new file that takes its place once all of it is there; until then nothing is touched. */
 const newFile = (file: string) =>
@@ -51,8 +59,9 @@ export const writeExport = (store: string, asked: string, { file, format, json }
   Effect.scoped(
     Effect.gen(function* () {
       const log = yield* openReader(store)
-      const { sessionId } = yield* findSession(log, asked)
-      const lines = formats[format](log, sessionId)
+      const found = yield* findSession(log, asked)
+      const { sessionId } = found
+      const lines = (hasFace(found) ? faceFormats : formats)[format](log, sessionId)
       if (file === undefined) return yield* Stream.runForEach(lines, write)
       const target = yield* newFile(file)
       const progress = yield* makeProgress("written")

@@ -123,7 +123,7 @@ export const useSession = <E>(
 
       const resize = Stream.runForEach(resizes, (size) =>
         Effect.catchTag(
-          client.Resize({ sessionId, ...size }),
+          client.Command({ sessionId, command: { type: "terminal.resize", data: { ...size } } }),
           ["CommandRejected", "EventInvalid", "LogUnavailable", "SessionNotFound"],
           () => Effect.void
         )

@@ -56,7 +56,7 @@ export const takeTour = Effect.gen(function* () {
     Effect.gen(function* () {
       const owner = yield* reachOwner(store)
       const spec = { profile: "command", command: "sh", args: ["-c", program], cwd: dirname(store), cols: 72, rows: 12 }
-      const created = yield* owner.Create({ spec, title: "a build" })
+      const created = yield* owner.Create({ backend: "pty", spec, title: "a build" })
       return { sessionId: created.sessionId, pid: (yield* owner.Hello()).pid }
     })
   )

@@ -38,16 +38,17 @@ export class Home {
   readonly #scope: Scope.Closeable
   readonly env: Readonly<Record<string, string>>
 
-  private constructor(store: string, scope: Scope.Closeable) {
+  private constructor(store: string, scope: Scope.Closeable, more: Readonly<Record<string, string>>) {
     this.store = store
     this.#scope = scope
     const { CI: _ci, FORCE_COLOR: _force, HOLDFAST_STORE: _store, NO_COLOR: _no, ...env } = process.env
-    this.env = { ...(env as Record<string, string>), HOLDFAST_STORE: store, TZ: "UTC" }
+    this.env = { ...(env as Record<string, string>), HOLDFAST_STORE: store, TZ: "UTC", ...more }
   }
 
-  static async make(): Promise<Home> {
+  /** @param more variables that the command has besides */
+  static async make(more: Readonly<Record<string, string>> = {}): Promise<Home> {
     const scope = Scope.makeUnsafe()
-    return new Home(await Effect.runPromise(Scope.provide(temporaryStore, scope)), scope)
+    return new Home(await Effect.runPromise(Scope.provide(temporaryStore, scope)), scope, more)
   }
 
   /** A directory for files of the test, deleted with the store. */
