@@ -124,7 +124,7 @@ const openStored = Effect.fnUntraced(function* (
   const first = [...firstEvents(server), offered(offer)]
   // It listens before it reads: what happens between the two is told twice, and never not at all.
   const feed = yield* makeOpencodeFeed({ server, normaliser, sessionId, directory, maxSteps, first })
-  const status = yield* client.get("/session/status", Statuses, { query: { directory } })
+  const status = yield* client.get("/session/status", Statuses, { directory })
   const isBusy = sessionId in status
   const arrived = yield* findArrived(client, sessionId, inDoubt, isBusy)
   for (const { messageId, promptId } of arrived) normaliser.expectPrompt(promptId, messageId)
@@ -185,10 +185,7 @@ const createSession = Effect.fnUntraced(function* (
     ...(chosen.model === undefined ? {} : { model: sessionModel(chosen.model, chosen.effort) }),
     ...(spec.permission === undefined ? {} : { permission: spec.permission })
   }
-  return yield* Effect.mapError(
-    client.send("POST", "/session", Session, { query: { directory: spec.cwd }, body }),
-    lostBy
-  )
+  return yield* Effect.mapError(client.send("POST", "/session", Session, { directory: spec.cwd, body }), lostBy)
 })
 
 const sessionModel = (model: string, variant: string | undefined) => {

@@ -54,6 +54,8 @@ export class OpencodeError extends Schema.TaggedError<OpencodeError>("@holdfast/
 
 /** What a request may say besides its path. */
 export interface OpencodeCall {
+  /** Whose instance is asked: everything below a session's path is in its own directory anyway. */
+  readonly directory?: string
   readonly query?: Readonly<Record<string, string | number | undefined>>
   readonly body?: unknown
   /** Milliseconds; default {@link callDeadlineMs}. */
@@ -110,9 +112,9 @@ export const makeOpencodeClient = (address: OpencodeAddress): Effect.Effect<Open
     const http = yield* HttpClient.HttpClient
     const base = address.url.replace(/\/+$/, "")
 
-    const execute = (method: Method, path: string, { query = {}, body }: OpencodeCall, accept: string) => {
+    const execute = (method: Method, path: string, { body, directory, query }: OpencodeCall, accept: string) => {
       const request = HttpClientRequest.make(method)(`${base}${path}`, {
-        urlParams: Object.entries(query).flatMap(([name, value]): Array<[string, string]> =>
+        urlParams: Object.entries({ ...query, directory }).flatMap(([name, value]): Array<[string, string]> =>
           value === undefined ? [] : [[name, String(value)]]
         ),
         accept: accept

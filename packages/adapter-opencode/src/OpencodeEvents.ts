@@ -82,7 +82,7 @@ export const openOpencodeEvents = Effect.fnUntraced(function* (
 
   const connection = Effect.scoped(
     Effect.gen(function* () {
-      const chunks = yield* client.openStream("/event", { query: { directory } })
+      const chunks = yield* client.openStream("/event", { directory })
       let heardAt = yield* Clock.currentTimeMillis
       let garbage: OpencodeError | undefined
       const decoder = new TextDecoder()

@@ -52,6 +52,7 @@ export interface OpencodeFeed {
   readonly abort: (turnId: TurnId) => Effect.Effect<void, OpencodeError>
   /** Ends the session as lost. */
   readonly lose: (reason: string, retryable: boolean) => void
+  readonly isLost: () => boolean
 }
 
 /** Events that wait while the session is being read. Past it it is read anew: 10,000, some seconds of a flood. */
@@ -112,14 +113,17 @@ export const makeOpencodeFeed = Effect.fnUntraced(function* (
   })
   outbox.push(parts.first)
 
-  const lose = (reason: string, retryable: boolean) =>
+  let isLost = false
+  const lose = (reason: string, retryable: boolean) => {
+    isLost = true
     outbox.fail(new BackendLost({ backend: "opencode", reason, retryable }))
+  }
 
   const tell = (events: ReadonlyArray<BackendEvent>) => {
     if (events.length > 0) outbox.push(events)
     if (normaliser.isDeleted()) lose("its session was deleted on the server", false)
     for (const { body, path } of normaliser.abandoned()) {
-      const call = { query: { directory: parts.directory }, body: body ?? {} }
+      const call = { directory: parts.directory, body: body ?? {} }
       fork(Effect.ignore(oneSender.withPermit(server.client.send("POST", path, Schema.Unknown, call))))
     }
     stopRunaway()
@@ -305,6 +309,7 @@ export const makeOpencodeFeed = Effect.fnUntraced(function* (
     hasSeen: (messageId) => seen.has(messageId),
     inOrder: (request) => oneSender.withPermit(request),
     abort,
-    lose
+    lose,
+    isLost: () => isLost
   }
 })

@@ -73,12 +73,12 @@ export const readOffer = Effect.fnUntraced(function* (
   client: OpencodeClient,
   directory: string
 ): Effect.fn.Return<OpencodeOffer, OpencodeError> {
-  const query = { directory }
+  const call = { directory }
   const [providers, agents, config] = yield* Effect.all(
     [
-      client.get("/config/providers", Providers, { query }),
-      client.get("/agent", Agents, { query }),
-      client.get("/config", Config, { query })
+      client.get("/config/providers", Providers, call),
+      client.get("/agent", Agents, call),
+      client.get("/config", Config, call)
     ],
     { concurrency: "unbounded" }
   )

@@ -7,17 +7,17 @@ import {
   type Capabilities,
   noCapabilities,
   type Performed,
-  type PromptId,
-  type TurnId
+  type PromptId
 } from "@holdfast/core"
 import { Clock, Effect, FiberSet, Schema, type Scope } from "effect"
+import { branchSession } from "./OpencodeBranch.ts"
 import type { OpencodeError } from "./OpencodeClient.ts"
+import { makeOpencodeDelivery } from "./OpencodeDelivery.ts"
 import type { OpencodeFeed } from "./OpencodeFeed.ts"
 import { messageIdOf, type OpencodeNormaliser } from "./OpencodeNormaliser.ts"
 import { type Choice, choiceProblem, type OpencodeOffer } from "./OpencodeOffer.ts"
 import { modelOf, partsOf, promptBody } from "./OpencodePrompt.ts"
 import type { OpencodeServer } from "./OpencodeServer.ts"
-import { headsOf, readMessages } from "./OpencodeSnapshot.ts"
 import type { RecordedSpec } from "./OpencodeSpec.ts"
 
 /** What an Opencode session can do. */
@@ -39,15 +39,8 @@ export const opencodeCapabilities: Capabilities = {
 /** An abort is asked for again in these intervals while the server still says that it is busy. */
 const abortAgainMs = [500, 1_000, 2_000, 4_000, 5_000]
 
-/** A message that was taken is stored within milliseconds; after this long it is looked for. */
-const storedDeadlineMs = 5_000
-
-/** How often a prompt whose arrival is unknown is looked for, and the wait between. */
-const lookUps = 3
-const lookUpWaitMs = 250
-
-/** Sending a prompt again, once, after it was found not to have arrived. */
-const maxSends = 2
+/** An answer whose connection broke is sent again so often: the second of them is refused, which is as good. */
+const answerRetries = 3
 
 /** A compaction is a call of the model with the whole context: 10 minutes. */
 const compactDeadlineMs = 600_000
@@ -81,9 +74,6 @@ export const makeOpencodeSession = Effect.fnUntraced(function* (
   const fork = yield* FiberSet.makeRuntime()
   let choice = parts.choice
   let isEnded = false
-  /** Prompts that were sent, and whose message was not seen. */
-  const onTheirWay = new Set<string>()
-
   const refuse = (command: BackendCommand, reason: string, retryable = false) =>
     Effect.fail(new BackendRefused({ backend: "opencode", command: command.type, reason, retryable }))
 
@@ -101,48 +91,8 @@ export const makeOpencodeSession = Effect.fnUntraced(function* (
       })
     )
 
-  const isQuiet = () => {
-    for (const messageId of onTheirWay) if (feed.hasSeen(messageId)) onTheirWay.delete(messageId)
-    return normaliser.activeTurn() === undefined && onTheirWay.size === 0
-  }
-
-  const hasArrived = (messageId: string, tries = lookUps): Effect.Effect<boolean, OpencodeError> =>
-    client.get(`${path}/message/${messageId}`, Schema.Unknown).pipe(
-      Effect.as(true),
-      Effect.catch((error) => {
-        if (error.reason === "not found") return Effect.succeed(false)
-        return tries <= 1
-          ? Effect.fail(error)
-          : Effect.andThen(Effect.sleep(lookUpWaitMs), hasArrived(messageId, tries - 1))
-      })
-    )
-
-  /** A message id is no idempotency key: a second copy would be added to the first. So it is looked for before it is sent again. */
-  const deliver = (messageId: string, body: unknown, sends: number): Effect.Effect<void, OpencodeError> =>
-    client.send("POST", `${path}/prompt_async`, Schema.Unknown, { body }).pipe(
-      Effect.asVoid,
-      Effect.catch((error) => {
-        if (error.reason !== "unreachable" && error.reason !== "deadline") return Effect.fail(error)
-        return Effect.flatMap(hasArrived(messageId), (arrived) => {
-          if (arrived) return Effect.void
-          return sends < maxSends ? deliver(messageId, body, sends + 1) : Effect.fail(error)
-        })
-      })
-    )
-
-  /** The server says that it takes a prompt before it looks at it, and may then drop it without a word to its session. */
-  const watch = (messageId: string) =>
-    Effect.gen(function* () {
-      const seen = feed.until(() => feed.hasSeen(messageId))
-      const isSeen = yield* Effect.raceFirst(Effect.as(seen, true), Effect.as(Effect.sleep(storedDeadlineMs), false))
-      if (isSeen) return
-      if (yield* hasArrived(messageId)) {
-        yield* feed.look({ missed: true })
-        return
-      }
-      const message = "Opencode took the prompt, and then did not run it"
-      feed.tell(normaliser.failPrompt(messageId, { message, code: "not_run", retryable: true }))
-    }).pipe(Effect.ignore, Effect.ensuring(Effect.sync(() => onTheirWay.delete(messageId))))
+  const delivery = yield* makeOpencodeDelivery({ client, feed, normaliser, path })
+  const isQuiet = () => normaliser.activeTurn() === undefined && !delivery.isWaiting()
 
   const prompt = (command: Extract<BackendCommand, { readonly type: "prompt" }>) =>
     Effect.gen(function* () {
@@ -152,16 +102,7 @@ export const makeOpencodeSession = Effect.fnUntraced(function* (
       if (model === undefined) return yield* refuse(command, "no model is configured: name one in the session's spec")
       const messageId = feed.ids.messageId(command.promptId, yield* Clock.currentTimeMillis)
       const body = promptBody(messageId, content, { ...choice, model }, parts.spec.system)
-      normaliser.expectPrompt(command.promptId, messageId)
-      onTheirWay.add(messageId)
-      const delivered = Effect.onError(feed.inOrder(deliver(messageId, body, 1)), () =>
-        Effect.sync(() => {
-          onTheirWay.delete(messageId)
-          normaliser.forgetPrompt(messageId)
-        })
-      )
-      yield* asked(command, delivered)
-      fork(watch(messageId))
+      yield* asked(command, delivery.send(command.promptId, messageId, body))
       return done
     })
 
@@ -186,7 +127,7 @@ export const makeOpencodeSession = Effect.fnUntraced(function* (
   const interrupt = (command: Extract<BackendCommand, { readonly type: "interrupt" }>) =>
     Effect.gen(function* () {
       const isOver = () => normaliser.activeTurn() !== command.turnId
-      if (isOver()) return yield* refuse(command, `${command.turnId} does not run`, onTheirWay.size > 0)
+      if (isOver()) return yield* refuse(command, `${command.turnId} does not run`, delivery.isWaiting())
       yield* asked(command, feed.abort(command.turnId))
       // An abort that comes before the server runs the turn does nothing.
       const insist = Effect.gen(function* () {
@@ -211,37 +152,19 @@ export const makeOpencodeSession = Effect.fnUntraced(function* (
       outbox.end()
     })
 
-  const throughTurn = (turnId: TurnId) =>
-    Effect.gen(function* () {
-      const first = messageIdOf(turnId)
-      const heads = headsOf(yield* readMessages(client, sessionId, (id) => id <= first))
-      const at = heads.findIndex(({ id }) => id === first)
-      if (at === -1) return undefined
-      // A message that came while its turn was in the middle of a step went into that turn.
-      const next = heads.findIndex(
-        ({ role }, index) => index > at && role === "user" && heads[index - 1]?.finish !== "tool-calls"
-      )
-      return { before: heads[next]?.id }
-    })
-
   const branch = (command: Extract<BackendCommand, { readonly type: "fork" }>) =>
     Effect.gen(function* () {
-      const running = normaliser.activeTurn()
-      const cut =
-        command.throughTurn === undefined
-          ? { before: running === undefined ? undefined : messageIdOf(running) }
-          : yield* asked(command, throughTurn(command.throughTurn))
-      if (cut === undefined) return yield* refuse(command, `it has no turn ${command.throughTurn}`)
-      const body = cut.before === undefined ? {} : { messageID: cut.before }
-      const { id } = yield* asked(command, client.send("POST", `${path}/fork`, SessionId, { body }))
-      return { nativeId: id } satisfies Performed
+      const { throughTurn } = command
+      const request = { sessionId, throughTurn, activeTurn: normaliser.activeTurn() }
+      const nativeId = yield* asked(command, branchSession(client, request))
+      return nativeId === undefined ? yield* refuse(command, `it has no turn ${throughTurn}`) : { nativeId }
     })
 
   const revert = (command: Extract<BackendCommand, { readonly type: "revert" }>) =>
     Effect.gen(function* () {
       const messageID = messageIdOf(command.turnId)
       // The server reverts what it does not know, too, and says that all is well.
-      if (!(yield* asked(command, hasArrived(messageID)))) {
+      if (!(yield* asked(command, delivery.hasMessage(messageID)))) {
         return yield* refuse(command, `it has no turn ${command.turnId}`)
       }
       yield* asked(command, client.send("POST", `${path}/revert`, Schema.Unknown, { body: { messageID } }))
@@ -270,10 +193,10 @@ export const makeOpencodeSession = Effect.fnUntraced(function* (
     Effect.gen(function* () {
       const reply = normaliser.answer(command.requestId, command.outcome)
       if (reply === undefined) return yield* refuse(command, "it is not open any more")
-      const call = { query: { directory: parts.directory }, body: reply.body ?? {} }
+      const call = { directory: parts.directory, body: reply.body ?? {} }
       const send = client.send(reply.method, reply.path, Schema.Unknown, call)
       const sent = Effect.retry(send, {
-        times: lookUps,
+        times: answerRetries,
         while: (error: OpencodeError) => error.reason === "unreachable"
       })
       // It was answered elsewhere, or by the attempt whose answer was lost: what became of it is read.
@@ -304,7 +227,7 @@ export const makeOpencodeSession = Effect.fnUntraced(function* (
 
   const perform = (command: BackendCommand): Effect.Effect<Performed, BackendRefused | BackendLost> => {
     if (command.type === "close") return Effect.as(close(command.force, command.graceMs), done)
-    if (isEnded) return refuse(command, "the session has ended")
+    if (isEnded || feed.isLost()) return refuse(command, "the session has ended")
     switch (command.type) {
       case "prompt":
         return prompt(command)
@@ -363,5 +286,3 @@ export const makeOpencodeSession = Effect.fnUntraced(function* (
     perform: (command) => Effect.suspend(() => perform(command))
   }
 })
-
-const SessionId = Schema.Struct({ id: Schema.String })

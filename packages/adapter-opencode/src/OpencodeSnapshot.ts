@@ -65,12 +65,12 @@ export const readSnapshot = Effect.fnUntraced(function* (
   client: OpencodeClient,
   { children, directory, reached, sessionId }: SnapshotRequest
 ): Effect.fn.Return<OpencodeSnapshot, OpencodeError> {
-  const query = { directory }
-  const status = yield* client.get("/session/status", Schema.Record(Schema.String, Schema.Unknown), { query })
+  const call = { directory }
+  const status = yield* client.get("/session/status", Schema.Record(Schema.String, Schema.Unknown), call)
   const [permissions, questions, messages, session, below] = yield* Effect.all(
     [
-      client.get("/permission", Unknowns, { query }),
-      client.get("/question", Unknowns, { query }),
+      client.get("/permission", Unknowns, call),
+      client.get("/question", Unknowns, call),
       readMessages(client, sessionId, reached),
       client.get(`/session/${sessionId}`, Schema.Unknown),
       client.get(`/session/${sessionId}/children`, Unknowns)

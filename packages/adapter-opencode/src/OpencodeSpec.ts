@@ -45,6 +45,19 @@ export type RecordedSpec = OpencodeSpec & { readonly cwd: string }
 
 const decode = decodeSpec("opencode", OpencodeSpec)
 
+/**
+ * Why Opencode would not work in a directory; undefined where it would. It decodes paths once too often: in `a%20b` it would
+ * work in `a b`.
+ */
+const nameProblem = (cwd: string): string | undefined => {
+  try {
+    if (decodeURIComponent(cwd) === cwd) return undefined
+    return "a path without escapes such as %20, which Opencode takes for what they stand for"
+  } catch {
+    return undefined
+  }
+}
+
 /** Only what is on this machine can be looked at. */
 const isHere = (server: OpencodeAddress | undefined): boolean =>
   server === undefined || ["127.0.0.1", "localhost", "[::1]"].includes(new URL(server.url).hostname)
@@ -55,18 +68,12 @@ export const prepareSpec = Effect.fnUntraced(function* (
   server: OpencodeAddress | undefined
 ): Effect.fn.Return<RecordedSpec, SpecInvalid> {
   const spec = yield* decode(input)
-  if (!isHere(server)) {
-    if (spec.cwd !== undefined) return { ...spec, cwd: spec.cwd }
-    return yield* new SpecInvalid({
-      backend: "opencode",
-      field: "cwd",
-      expected: "a directory of the server's machine"
-    })
-  }
-  const cwd = resolve(spec.cwd ?? process.cwd())
-  const problem = directoryProblem(cwd)
-  if (problem !== undefined) return yield* new SpecInvalid({ backend: "opencode", field: "cwd", expected: problem })
-  return { ...spec, cwd }
+  const invalid = (expected: string) => new SpecInvalid({ backend: "opencode", field: "cwd", expected })
+  const isLocal = isHere(server)
+  if (!isLocal && spec.cwd === undefined) return yield* invalid("a directory of the server's machine")
+  const cwd = isLocal ? resolve(spec.cwd ?? process.cwd()) : (spec.cwd ?? "")
+  const problem = nameProblem(cwd) ?? (isLocal ? directoryProblem(cwd) : undefined)
+  return problem === undefined ? { ...spec, cwd } : yield* invalid(problem)
 })
 
 /** See `Backend.check`. */

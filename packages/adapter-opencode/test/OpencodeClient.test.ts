@@ -133,8 +133,9 @@ describe("a request", () => {
         seen = { url: request.url, headers: request.headers }
         response.writeHead(200, json).end("{}")
       })
-      yield* Effect.withSpan(client.get("/session", Schema.Unknown, { query: { directory: "/a b", limit: 5 } }), "span")
-      expect(seen?.url).toBe("/session?directory=%2Fa+b&limit=5")
+      const call = { directory: "/a b", query: { limit: 5 } }
+      yield* Effect.withSpan(client.get("/session", Schema.Unknown, call), "span")
+      expect(seen?.url).toBe("/session?limit=5&directory=%2Fa+b")
       expect(seen?.headers["authorization"]).toBe(`Basic ${Buffer.from("opencode:s3cr3t").toString("base64")}`)
       expect(seen?.headers).not.toHaveProperty("traceparent")
     }))

@@ -17,7 +17,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { makeOpencodeClient, type OpencodeClient } from "../src/OpencodeClient.ts"
 import { makeIdClock } from "../src/OpencodeIds.ts"
 import { opencodeBackend } from "../src/index.ts"
-import { type OpencodeHouse, openOpencodeHouse } from "./opencodeHouse.ts"
+import { makeProject, type OpencodeHouse, openOpencodeHouse } from "./opencodeHouse.ts"
 import { openSession, type OpenedSession, readAlong, within } from "./openSession.ts"
 
 const { opencode } = agentTools
@@ -52,7 +52,7 @@ beforeAll(async () => {
 afterAll(() => Effect.runPromise(Effect.andThen(backend.release!, Scope.close(scope, Exit.void))))
 
 const test = (name: string, run: () => Effect.Effect<unknown, unknown, Scope.Scope>) =>
-  it(name, () => Effect.runPromise(Effect.scoped(run())))
+  it(name, { timeout: 120_000 }, () => Effect.runPromise(Effect.scoped(run())))
 
 const open = (more: Parameters<typeof openSession>[2] = {}, spec: object = {}) =>
   openSession(backend, { cwd: house.project, title: "Test", ...spec }, more)
@@ -181,8 +181,7 @@ describe("a turn", () => {
       expect((yield* opened.end(turnId)).outcome).toBe("interrupted")
       // A prompt is sent after the refusal.
       expect(yield* opened.ask("hello")).toBe("hello")
-      const query = { directory: house.project }
-      expect(yield* client.get("/permission", Schema.Unknown, { query })).toEqual([])
+      expect(yield* client.get("/permission", Schema.Unknown, { directory: house.project })).toEqual([])
     }))
 
   test("goes into what it reverts: a busy session refuses for the moment, and then takes the files back", () =>
@@ -267,7 +266,7 @@ describe("a session", () => {
       const client = yield* intruder(opened)
       const turnId = yield* opened.begin("hang")
       yield* opened.waitFor("item.delta")
-      yield* client.send("POST", "/instance/dispose", Schema.Unknown, { query: { directory: house.project } })
+      yield* client.send("POST", "/instance/dispose", Schema.Unknown, { directory: house.project })
       expect((yield* opened.end(turnId)).outcome).toBe("interrupted")
       yield* opened.waitFor("link.connected")
       expect(opened.events.some(({ type }) => type === "link.reconnecting")).toBe(true)
@@ -311,6 +310,17 @@ describe("a session", () => {
       expect(yield* second.ask("half way")).toBe("half way")
       const last = house.model.requests.findLast(({ conversation }) => conversation === nativeId)
       expect(JSON.stringify(last?.body).split("half way")).toHaveLength(2)
+    }))
+
+  test("works in a directory with an odd name, unless Opencode would take it for another one", () =>
+    Effect.gen(function* () {
+      const cwd = makeProject(join(house.folder, "a b&c=ü+100%"))
+      const opened = yield* openSession(backend, { cwd, title: "Odd" })
+      const turnId = yield* opened.begin("run pwd")
+      yield* opened.end(turnId)
+      expect(opened.tools(turnId)[0]?.output?.trim()).toBe(cwd)
+      const error = yield* Effect.flip(backend.check({ cwd: makeProject(join(house.folder, "a%20b")) }))
+      expect(error).toMatchObject({ field: "cwd" })
     }))
 
   test("can be a branch of another from the start", () =>
