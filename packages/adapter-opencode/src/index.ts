@@ -11,5 +11,6 @@
  */
 export { type OpencodeBackendOptions, opencodeBackend } from "./OpencodeBackend.ts"
 export type { OpencodeAddress } from "./OpencodeClient.ts"
+export { opencodeRelease } from "./OpencodeRelease.ts"
 export type { OpencodeServerOptions } from "./OpencodeServer.ts"
 export { OpencodeSpec } from "./OpencodeSpec.ts"
