@@ -4,8 +4,8 @@
  */
 import type { BackendEvent, ItemId, TurnId } from "@holdfast/core"
 import { note } from "@holdfast/core"
-import { isAbsolute, join } from "node:path/posix"
-import { changeOf, counted, type FileChange, type Overwrite } from "./OpencodeTools.ts"
+import { isAbsolute } from "node:path/posix"
+import { absolutePath, changeOf, counted, type FileChange, type Overwrite } from "./OpencodeTools.ts"
 import { FileDiff, lenientDecoder } from "./OpencodeWire.ts"
 
 /** Turns whose comparison may still come: the newest eight. It takes the server some 100 ms. */
@@ -55,7 +55,7 @@ export const makeOpencodeFiles = (directory: string, emit: (event: BackendEvent)
   const turns = new Map<TurnId, TurnFiles>()
   const comparisons = new Map<string, Comparison>()
 
-  const absolute = (path: string): string => (isAbsolute(path) || /^[a-z]:/i.test(path) ? path : join(root, path))
+  const absolute = (path: string): string => absolutePath(path, root)
 
   const tell = ({ told, turnId }: TurnFiles, change: FileChange, itemId?: ItemId) => {
     const path = absolute(change.path)

@@ -75,8 +75,8 @@ export interface OpencodeItems {
   readonly gap: () => void
 }
 
-/** Makes an empty store. What is told goes to `emit`. */
-export const makeOpencodeItems = (emit: (event: BackendEvent) => void): OpencodeItems => {
+/** Makes an empty store. What is told goes to `emit`; relative paths count from `directory`. */
+export const makeOpencodeItems = (directory: string, emit: (event: BackendEvent) => void): OpencodeItems => {
   let items = new Map<string, Item>()
   let plans = new Map<string, Plan>()
   const renamed = new Map<string, ItemId>()
@@ -170,7 +170,7 @@ export const makeOpencodeItems = (emit: (event: BackendEvent) => void): Opencode
       const invalid = part.tool === "invalid"
       item.tool = (invalid ? textField(state.input, "tool") : part.tool) ?? item.tool
       const ended = state.status === "completed" || state.status === "error"
-      const tool = toolCall(item.tool, state, invalid)
+      const tool = toolCall(item.tool, state, invalid, directory)
       if (ended) {
         start(item, { ...tool, status: item.status })
         item.done = true
@@ -290,9 +290,9 @@ const statuses: Readonly<Record<string, ToolCall["status"]>> = {
   error: "failed"
 }
 
-const toolCall = (name: string, state: ToolState, invalid: boolean): ToolCall => {
+const toolCall = (name: string, state: ToolState, invalid: boolean, directory: string): ToolCall => {
   const title = invalid ? undefined : titleOf(state)
-  const locations = locationsOf(state)
+  const locations = locationsOf(state, directory)
   const exitCode = exitCodeOf(state)
   const status = Object.hasOwn(statuses, state.status ?? "") ? statuses[state.status!]! : "in_progress"
   return {

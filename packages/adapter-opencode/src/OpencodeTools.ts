@@ -1,5 +1,6 @@
 /** What Opencode's own tools mean: kinds, titles, places, exit codes, and the files that they changed. */
 import type { BackendEvent, ContentBlock, Location, ToolKind } from "@holdfast/core"
+import { isAbsolute, join } from "node:path/posix"
 import { Attachment, lenientDecoder, type ToolState } from "./OpencodeWire.ts"
 
 /** By the names of 1.18.33's tools; those of MCP servers and plugins are `other`. */
@@ -45,11 +46,15 @@ export const titleOf = (state: ToolState): string | undefined => {
   return undefined
 }
 
-/** The file that a call is about. */
-export const locationsOf = (state: ToolState): ReadonlyArray<Location> | undefined => {
+/** The file that a call is about. Relative paths count from the session's directory. */
+export const locationsOf = (state: ToolState, directory: string): ReadonlyArray<Location> | undefined => {
   const path = textField(state.input, "filePath")
-  return path === undefined ? undefined : [{ path }]
+  return path === undefined ? undefined : [{ path: absolutePath(path, directory) }]
 }
+
+/** A path below a folder, unless it is absolute, as POSIX or Windows have it. */
+export const absolutePath = (path: string, folder: string): string =>
+  isAbsolute(path) || /^[a-z]:/i.test(path) ? path : join(folder, path)
 
 /** The exit code of a command; null where it was killed; undefined where the tool runs none. */
 export const exitCodeOf = (state: ToolState): number | null | undefined => {

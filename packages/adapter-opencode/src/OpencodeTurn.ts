@@ -99,13 +99,15 @@ export const addError = (turn: Turn, error: NamedError): void => {
  */
 export const goesOn = (turn: Turn, next: UserMessage): boolean => {
   const { first, last } = turn
-  const isOwnOfServer = !next.written && next.promptId === undefined
-  if (next.compaction?.automatic === true || isOwnOfServer) return true
+  if (next.compaction === undefined ? isOfServer(next) : next.compaction.automatic) return true
   if (last === undefined || !last.settled) return true
   if (last.compaction) return first.compaction === undefined || first.compaction.automatic
   if (last.error !== undefined || (last.finish !== "tool-calls" && last.finish !== "unknown")) return false
   return !next.mayFollowIdle || !cameAfter(next.createdAt, last.completedAt)
 }
+
+/** Whether nobody wrote it: the server tells its model to go on, say after a summary. */
+const isOfServer = ({ promptId, written }: UserMessage): boolean => !written && promptId === undefined
 
 /** Whether a user message came after a model call was complete, as far as is known. */
 export const cameAfter = (createdAt: number | undefined, completedAt: number | undefined): boolean =>

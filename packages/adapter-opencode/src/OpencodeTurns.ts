@@ -245,7 +245,7 @@ export const makeOpencodeTurns = (options: OpencodeTurnsOptions): OpencodeTurns 
       // A turn that was given up and goes on after all is another turn.
       const user = userOf(!users.has(userId) && options.isOver(userId) ? callId : userId)
       if (turn !== undefined && !turn.users.has(user.id)) {
-        if (isCompaction || goesOn(turn, user)) {
+        if ((isCompaction && user.compaction === undefined) || goesOn(turn, user)) {
           join(turn, user)
           if (user.promptId !== undefined) {
             emit({ type: "prompt.delivered", data: { promptId: user.promptId, turnId: turn.turnId } })

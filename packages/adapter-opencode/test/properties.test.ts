@@ -109,12 +109,13 @@ describe("A session on an Opencode server that is cut off", () => {
   })
 })
 
-/** Recordings that have all messages of their sessions. */
+/** Recordings that have all messages of their sessions, and whose server forgot none. */
 const complete = new Set(
   `start-health-first-turn turn-text turn-bash turn-edit turn-reasoning permission-once permission-reject question todo
   subagent abort abort-while-permission-pending two-sessions model-500-retry model-500-exhausted model-drop-before-headers
   model-drop-mid-stream model-drop-after-tool-call model-bad-tool-args model-context-overflow model-in-stream-error-abort
-  prompt-while-busy instance-dispose shell-and-command`.split(/\s+/)
+  prompt-while-busy instance-dispose shell-and-command compaction patch-tool structured-async
+  runaway-abort`.split(/\s+/)
 )
 
 const wholeSessions = recorded.filter(({ name }) => complete.has(name.slice(0, name.lastIndexOf(" "))))
@@ -187,6 +188,9 @@ const shownIn = (session: SimulatedSession) => {
     turns: entries.filter((entry) => entry.type === "turn").map(timeless),
     files: timeline.files.changes.toSorted((a, b) => a.path.localeCompare(b.path)),
     usage: timeline.usage,
+    compactions: entries.flatMap((entry) =>
+      entry.type === "history" && entry.change === "compacted" ? [[entry.turnId, entry.summary]] : []
+    ),
     title: session.state().title,
     requests: entries.filter((entry) => entry.type === "permission" || entry.type === "question")
   }
