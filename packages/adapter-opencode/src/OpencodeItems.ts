@@ -298,7 +298,8 @@ const toolCall = (name: string, state: ToolState, invalid: boolean, directory: s
   return {
     name,
     kind: kindOf(name),
-    status: status === "completed" && (invalid || exitCode === null) ? "failed" : status,
+    // Opencode takes a call for completed whose command failed, or was killed.
+    status: status === "completed" && (invalid || (exitCode !== undefined && exitCode !== 0)) ? "failed" : status,
     ...(title === undefined ? {} : { title }),
     ...(isEmpty(state.input) ? {} : { input: state.input }),
     ...(locations === undefined ? {} : { locations }),
@@ -322,7 +323,7 @@ const saidElsewhere = new Set([
 /** How a call ended: killed commands (no exit code) and calls that an abort cut off were interrupted. */
 const outcomeOf = (state: ToolState, tool: ToolCall, invalid: boolean) => {
   const interrupted = tool.exitCode === null || state.metadata?.["interrupted"] === true
-  const failed = state.status === "error" || invalid
+  const failed = tool.status === "failed"
   const message = invalid ? textField(state.input, "error") : state.error
   const content = blocksOf(state.attachments)
   const rest = Object.entries(state.metadata ?? {}).filter(([key, value]) => !saidElsewhere.has(key) && !isEmpty(value))
