@@ -137,18 +137,24 @@ export const startCodexServer = Effect.fn("codex.start")(function* (
   })
 
   const dead = Deferred.makeUnsafe<void>()
-  const dying = Effect.raceFirst(endOf(process, output), mute(client, output, Queue.take(silence))).pipe(
+  let end = "its server was ended"
+  yield* Effect.raceFirst(endOf(process, output), mute(client, output, Queue.take(silence))).pipe(
     Effect.flatMap((reason) =>
       Effect.sync(() => {
+        end = reason
         client.end(reason)
-        for (const listener of router.listeners()) listener.lost(lost(reason, true))
         Deferred.doneUnsafe(dead, Effect.void)
       })
-    )
+    ),
+    Effect.forkScoped
   )
-  yield* Effect.forkScoped(dying)
-  // When it is told to end, too: whoever waits for an answer shall not wait for its deadline.
-  yield* Effect.addFinalizer(() => Effect.sync(() => client.end("the server was ended")))
+  // Only with the scope, when nobody is given this server any more: those that are told may want another at once.
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      client.end(end)
+      for (const listener of router.listeners()) listener.lost(lost(end, true))
+    })
+  )
 
   const timeout = options.startTimeoutMs ?? defaultStartTimeoutMs
   const { userAgent } = yield* client.request("initialize", greeting).pipe(

@@ -17,6 +17,7 @@ import type { CodexModel, CodexServer } from "./CodexServer.ts"
 import type { RecordedSpec } from "./CodexSpec.ts"
 import type { ThreadListener } from "./MessageRouter.ts"
 import { done, type OpenThread, type Performing, refuse } from "./OpenThread.ts"
+import { makeSubAgents, type SubAgents } from "./SubAgents.ts"
 import { makeSessionVoice, type SessionVoice } from "./SessionVoice.ts"
 import { archive, makeThreadArchive, type ThreadArchive } from "./ThreadArchive.ts"
 import { compact, configure, fork, revert, stopItem } from "./ThreadCommands.ts"
@@ -109,10 +110,13 @@ const assemble = (
   let left: Deferred.Deferred<void> | undefined
   let place: ThreadArchive | undefined
   let normaliser!: CodexNormaliser
+  let subAgents!: SubAgents
 
   const listen = (threadId: string): ThreadListener => {
     const own = makeCodexNormaliser({ threadId, generation: request.generation, cwd: spec.cwd })
+    const agents = makeSubAgents(server, threadId, own.threads)
     normaliser = own
+    subAgents = agents
     // On disk from the start of the first turn on, and not from the answer to the prompt on: so say servers killed there.
     const withId = (event: BackendEvent): ReadonlyArray<BackendEvent> => {
       if (isIdentified || event.type !== "turn.started") return [event]
@@ -123,6 +127,7 @@ const assemble = (
       take: (message) => {
         const isUnloading = left !== undefined || place?.isArchived() === true
         if (message.method === "thread/closed" && isUnloading) return
+        agents.see(message)
         const { events, replies } = own.take(message)
         for (const reply of replies) server.reply(reply)
         voice.tell(isIdentified ? events : events.flatMap(withId))
@@ -145,6 +150,7 @@ const assemble = (
       threadId,
       normaliser,
       watch,
+      subAgents,
       tell: voice.tell,
       fork: runBeside,
       isIdentified: () => isIdentified,
@@ -155,6 +161,7 @@ const assemble = (
     const quieten = (graceMs: number) =>
       Effect.raceFirst(turns.stop(graceMs), Deferred.await(hurried)).pipe(
         Effect.andThen(Effect.ignore(server.request("thread/backgroundTerminals/clean", { threadId }))),
+        Effect.andThen(subAgents.leave),
         Effect.andThen(Effect.suspend(() => (ownPlace.isArchived() ? Effect.void : server.unload(threadId)))),
         Effect.timeoutOption(graceMs + leaveMs)
       )

@@ -1,5 +1,5 @@
 /** Waits for what a session tells, such as the end of a turn. */
-import type { BackendEvent } from "@holdfast/core"
+import type { BackendEvent, BackendLost } from "@holdfast/core"
 import { Deferred, Effect } from "effect"
 
 /** Finds what is waited for in an event. */
@@ -9,6 +9,8 @@ export type FindEvent<A> = (event: BackendEvent) => A | undefined
 export interface EventWatch {
   /** Has to see everything that the session tells. */
   readonly see: (events: ReadonlyArray<BackendEvent>) => void
+  /** Nothing more will be told: whoever waits, or will, fails with this. */
+  readonly end: (error: BackendLost) => void
   /** Looks at every event from now on. */
   readonly each: (look: (event: BackendEvent) => void) => void
   /**
@@ -17,13 +19,15 @@ export interface EventWatch {
    */
   readonly during: <A, B, E, R>(
     find: FindEvent<A>,
-    body: (found: Effect.Effect<A>) => Effect.Effect<B, E, R>
+    body: (found: Effect.Effect<A, BackendLost>) => Effect.Effect<B, E, R>
   ) => Effect.Effect<B, E, R>
 }
 
 /** Makes a watch. */
 export const makeEventWatch = (): EventWatch => {
   const watchers = new Set<(event: BackendEvent) => void>()
+  const waiting = new Set<(error: BackendLost) => void>()
+  let ended: BackendLost | undefined
   return {
     each: (look) => {
       watchers.add(look)
@@ -31,17 +35,27 @@ export const makeEventWatch = (): EventWatch => {
     see: (events) => {
       for (const event of events) for (const look of watchers) look(event)
     },
-    during: <A, B, E, R>(find: FindEvent<A>, body: (found: Effect.Effect<A>) => Effect.Effect<B, E, R>) =>
+    end: (error) => {
+      ended ??= error
+      for (const fail of waiting) fail(error)
+    },
+    during: <A, B, E, R>(find: FindEvent<A>, body: (found: Effect.Effect<A, BackendLost>) => Effect.Effect<B, E, R>) =>
       Effect.suspend(() => {
-        const done = Deferred.makeUnsafe<A>()
+        const done = Deferred.makeUnsafe<A, BackendLost>()
+        const fail = (error: BackendLost) => Deferred.doneUnsafe(done, Effect.fail(error))
         const look = (event: BackendEvent) => {
           const found = find(event)
           if (found !== undefined) Deferred.doneUnsafe(done, Effect.succeed(found))
         }
+        if (ended !== undefined) fail(ended)
         watchers.add(look)
+        waiting.add(fail)
         return Effect.ensuring(
           body(Deferred.await(done)),
-          Effect.sync(() => watchers.delete(look))
+          Effect.sync(() => {
+            watchers.delete(look)
+            waiting.delete(fail)
+          })
         )
       })
   }

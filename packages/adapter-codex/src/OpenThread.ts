@@ -5,6 +5,7 @@ import type { CodexError, CodexSilent } from "./CodexClient.ts"
 import type { CodexNormaliser } from "./CodexNormaliser.ts"
 import type { CodexServer } from "./CodexServer.ts"
 import type { EventWatch } from "./EventWatch.ts"
+import type { SubAgents } from "./SubAgents.ts"
 
 /** A thread that a session has open. */
 export interface OpenThread {
@@ -14,6 +15,7 @@ export interface OpenThread {
   readonly threadId: string
   readonly normaliser: CodexNormaliser
   readonly watch: EventWatch
+  readonly subAgents: SubAgents
   readonly tell: (events: ReadonlyArray<BackendEvent>) => void
   /** Runs something beside, for as long as the session is open. */
   readonly fork: (effect: Effect.Effect<void>) => void
@@ -38,13 +40,13 @@ export const refuse = (
 ): Effect.Effect<never, BackendRefused> =>
   Effect.fail(new BackendRefused({ backend, command: command.type, reason, retryable }))
 
-/** An error of the server refuses a command; silence means that the backend is lost. */
+/** An error of the server refuses a command; silence, and any loss, means that the backend is lost. */
 export const failing =
   (thread: Pick<OpenThread, "backend">, command: Pick<BackendCommand, "type">, retryable = false) =>
-  (error: CodexError | CodexSilent): Effect.Effect<never, BackendRefused | BackendLost> =>
-    error._tag === "CodexError"
-      ? refuse(thread, command, error.detail, retryable)
-      : Effect.fail(lostBySilence(thread, error))
+  (error: CodexError | CodexSilent | BackendLost): Effect.Effect<never, BackendRefused | BackendLost> => {
+    if (error._tag === "CodexError") return refuse(thread, command, error.detail, retryable)
+    return Effect.fail(error._tag === "BackendLost" ? error : lostBySilence(thread, error))
+  }
 
 /** The loss that silence stands for: opening the thread again tells what became of what was asked. */
 export const lostBySilence = ({ backend }: Pick<OpenThread, "backend">, error: CodexSilent): BackendLost =>

@@ -60,6 +60,7 @@ export const makeSessionVoice = (
   const lose = (error: BackendLost) => {
     over()
     outbox.fail(error)
+    watch.end(error)
   }
 
   return {
@@ -73,6 +74,7 @@ export const makeSessionVoice = (
     end: () => {
       over()
       outbox.end()
+      watch.end(new BackendLost({ backend, reason: "the session is over", retryable: false }))
     },
     lose,
     isOver: () => isOver

@@ -80,14 +80,17 @@ export const fork = (thread: OpenThread, command: Command<"fork">): Performing =
     )
   )
 
-/** Ends a command, in its turn or in the background. */
+/** Ends a command, in its turn or in the background. Which thread runs it, its own or that of a sub-agent, is tried out. */
 export const stopItem = (thread: OpenThread, command: Command<"stopItem">): Performing =>
   Effect.gen(function* () {
     const processId = processOf(thread, command.itemId)
     if (processId === undefined) return yield* refuse(thread, command, "no command with this id runs")
-    yield* thread.server
-      .request("thread/backgroundTerminals/terminate", { threadId: thread.threadId, processId })
-      .pipe(Effect.catch(failing(thread, command)))
+    for (const threadId of thread.normaliser.threads()) {
+      const { terminated } = yield* thread.server
+        .request("thread/backgroundTerminals/terminate", { threadId, processId })
+        .pipe(Effect.catch(failing(thread, command)))
+      if (terminated === true) break
+    }
     return done
   })
 

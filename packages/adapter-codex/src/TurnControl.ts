@@ -137,10 +137,11 @@ export const makeTurnControl = (thread: OpenThread): TurnControl => {
   })
 
   /**
-   * Ends the commands of a turn that did not end by itself: Codex lets them run on. Those that a turn left in the background when
-   * it was over are not touched.
+   * Ends what a turn that did not end by itself has started: Codex lets commands and sub-agents go on. Commands that a turn left
+   * in the background when it was over are not touched.
    */
-  const endCommands = Effect.gen(function* () {
+  const endStarted = Effect.gen(function* () {
+    yield* thread.subAgents.stop
     const others = new Set(
       normaliser.openCommands().flatMap(({ processId, state }) => (state === "abandoned" ? [] : [processId]))
     )
@@ -168,7 +169,7 @@ export const makeTurnControl = (thread: OpenThread): TurnControl => {
     else if (event.type === "turn.completed") {
       announced = undefined
       lastCompleted = event.data.turnId
-      if (event.data.outcome !== "completed") thread.fork(endCommands)
+      if (event.data.outcome !== "completed") thread.fork(endStarted)
       noteLostSteers(event.data.turnId)
     }
   })

@@ -64,7 +64,8 @@ export const problemsOf = (value: unknown, node: Node, root: Node, at = "value")
   const problems: Array<string> = []
   const one = node.anyOf ?? node.oneOf
   if (one !== undefined) {
-    const tried = one.map((part) => problemsOf(value, resolve(part, root), root, at))
+    const rest = without(value, node.properties)
+    const tried = one.map((part) => problemsOf(rest, resolve(part, root), root, at))
     if (tried.every((found) => found.length > 0)) problems.push(...tried.flat())
   }
   for (const part of node.allOf ?? []) problems.push(...problemsOf(value, resolve(part, root), root, at))
@@ -90,6 +91,12 @@ export const problemsOf = (value: unknown, node: Node, root: Node, at = "value")
   }
   return problems
 }
+
+/** What of a value is left for the alternatives of a node, which know nothing of the node's own fields. */
+const without = (value: unknown, fields: Node["properties"] = {}): unknown =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).filter(([name]) => !Object.hasOwn(fields, name)))
+    : value
 
 /** The node itself with its reference followed; its alternatives stay what they are. */
 const resolve = (node: Node, root: Node): Node =>
