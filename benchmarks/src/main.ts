@@ -9,6 +9,7 @@ import { type Figure, table } from "./harness.ts"
 
 /** Each gives its lines; it is loaded only when it is asked for. */
 const benchmarks: { readonly [name: string]: () => Promise<ReadonlyArray<Figure>> } = {
+  agents: async () => (await import("./agents.ts")).agentBenchmarks(),
   log: async () => (await import("./log.ts")).logBenchmarks(),
   screen: async () => (await import("./screen.ts")).screenBenchmarks(),
   terminal: async () => (await import("./terminal.ts")).terminalBenchmarks()
