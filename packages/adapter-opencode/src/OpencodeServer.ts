@@ -210,6 +210,9 @@ const makeServer = Effect.fnUntraced(function* (
   })
   const givenUp = Deferred.makeUnsafe<string>()
   const died = Effect.raceFirst(ended, Deferred.await(givenUp))
+  const giveUp = (reason: string) => Deferred.doneUnsafe(givenUp, Effect.succeed(reason))
+  // Of a server that is not ours no exit tells; its streams end here all the same.
+  yield* Effect.addFinalizer(() => Effect.sync(() => giveUp("the backend was released")))
   const server: OpencodeServer = {
     client,
     version,
@@ -217,7 +220,7 @@ const makeServer = Effect.fnUntraced(function* (
     process,
     events: (directory) => RcMap.get(streams, directory),
     died,
-    giveUp: (reason) => Deferred.doneUnsafe(givenUp, Effect.succeed(reason))
+    giveUp
   }
   return { server, died }
 })

@@ -14,6 +14,7 @@ import { openSession } from "./openSession.ts"
 const words = Array.from({ length: 40 }, (_, index) => `word${index}`).join(" ")
 
 const script: ModelScript = ({ prompt, step }) => {
+  if (prompt === "wait" && step === 0) return [agentTools.opencode.shell("echo one"), ModelStep.gate("ready")]
   if (!prompt.startsWith("tell")) return undefined
   const pace = { chunkSize: 8, delayMs: 2 }
   const say = ModelStep.text(`${prompt} ${step} ${words}`, pace)
@@ -75,6 +76,35 @@ describe("a server that runs already", () => {
       expect(opened.events.some(({ type }) => type === "process.spawned")).toBe(false)
       yield* another.release!
       expect(yield* (yield* open()).ask("still here")).toBe("still here")
+    }))
+})
+
+describe("a turn that goes on while its host is away", () => {
+  test("is told by the next host from where it is, with the prompt that had arrived", () =>
+    Effect.gen(function* () {
+      const gone = yield* open()
+      const promptId = yield* gone.send("wait")
+      yield* gone.waitFor("item.started", ({ kind }) => kind === "tool_call")
+      const another = opencodeBackend({ server: own.client.address })
+      yield* Effect.addFinalizer(() => another.release!)
+      const more = { nativeId: gone.session.nativeId!, generation: 2, inDoubt: [promptId] }
+      const next = yield* openSession(another, { cwd: house.project }, more)
+      expect(next.session.arrived).toEqual([promptId])
+      const { turnId } = (yield* next.waitFor("turn.started", (data) => data.promptId === promptId)).data
+      house.model.open("ready")
+      expect(yield* next.end(turnId)).toMatchObject({ outcome: "completed" })
+      expect(next.said(turnId)).toBe("Done.")
+      expect(next.tools(turnId)).toMatchObject([{ status: "completed", output: "one\n" }])
+      expectOnce(next.events)
+      expect(yield* next.ask("hello")).toBe("hello")
+    }))
+
+  test("is lost to whoever used a backend that is released", () =>
+    Effect.gen(function* () {
+      const another = opencodeBackend({ server: own.client.address })
+      const opened = yield* openSession(another, { cwd: house.project })
+      yield* another.release!
+      expect(Exit.isFailure(yield* opened.ended)).toBe(true)
     }))
 })
 
