@@ -54,8 +54,8 @@ export interface OpencodeItems {
   readonly delta: (partId: string, delta: string) => void
   /** A tool call begins, whatever else is known of it. */
   readonly begin: (part: Part, place: Place) => void
-  /** A tool part, as the server has it now. True where this ended it. */
-  readonly tool: (part: Part, place: Place) => boolean
+  /** A tool part, as the server has it now. `atEnd` tells what goes before its end. */
+  readonly tool: (part: Part, place: Place, atEnd: () => void) => void
   /** A file that a message brought. */
   readonly file: (part: Part, place: Place, role: "user" | "agent") => void
   readonly plan: (todos: ReadonlyArray<Todo>, place: Place) => void
@@ -161,10 +161,10 @@ export const makeOpencodeItems = (directory: string, emit: (event: BackendEvent)
       const item = itemOf(part, place, "tool_call", "agent")
       if (!item.done) start(item, { name: item.tool, kind: kindOf(item.tool), status: item.status })
     },
-    tool: (part, place) => {
+    tool: (part, place, atEnd) => {
       const item = itemOf(part, place, "tool_call", "agent")
       const { state } = part
-      if (item.done || item.kind !== "tool_call" || state === undefined) return false
+      if (item.done || item.kind !== "tool_call" || state === undefined) return
       item.callId ??= part.callID
       // An unknown or wrong tool becomes "invalid": what the model called stays its name.
       const invalid = part.tool === "invalid"
@@ -174,8 +174,9 @@ export const makeOpencodeItems = (directory: string, emit: (event: BackendEvent)
       if (ended) {
         start(item, { ...tool, status: item.status })
         item.done = true
+        atEnd()
         emit({ type: "item.completed", data: { ...frame(item), ...outcomeOf(state, tool, invalid) } })
-        return true
+        return
       }
       if (!item.started) {
         start(item, tool)
@@ -205,7 +206,6 @@ export const makeOpencodeItems = (directory: string, emit: (event: BackendEvent)
           item.gapped = true
         }
       }
-      return false
     },
     file: (part, place, role) => {
       const item = itemOf(part, place, "message", role)

@@ -204,9 +204,10 @@ export const makeOpencodeMessages = (options: OpencodeMessagesOptions): Opencode
         takeChild(childId)
       }
     }
-    if (items.tool(part, place) && state?.status === "completed" && tool !== undefined) {
+    items.tool(part, place, () => {
+      if (state?.status !== "completed" || tool === undefined) return
       files.tool(changesOf(tool, state), place.turnId, items.idOf(part.id))
-    }
+    })
     if (tool === "todowrite" && (state?.status === "running" || state?.status === "completed")) {
       const todos: unknown = Object(state.input)["todos"]
       if (Array.isArray(todos))

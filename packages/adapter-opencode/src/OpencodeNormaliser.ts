@@ -97,7 +97,10 @@ export interface OpencodeNormaliser {
   readonly failPrompt: (messageId: string, error: ReportedError) => ReadonlyArray<BackendEvent>
   /** Whatever way the running turn ends next, tell it as failed with this error: it was aborted for that reason. */
   readonly failTurn: (error: ReportedError) => void
-  /** The request by which an outcome reaches the server; undefined where it is not open any more. */
+  /**
+   * The request by which an outcome reaches the server; undefined where it is not open any more. Where nobody chose, the
+   * model is told so and the turn goes on; the option `reject` ends it.
+   */
   readonly answer: (requestId: RequestId, outcome: PermissionOutcome | QuestionOutcome) => OpencodeReply | undefined
   /**
    * Refusals for requests that ended with their turn and that the server still keeps (it does after an abort): send them,
@@ -323,7 +326,7 @@ export const makeOpencodeNormaliser = (options: OpencodeNormaliserOptions): Open
     },
     answer: (requestId, outcome) => {
       const reply = requests.answer(requestId, outcome)
-      if (reply?.path.endsWith("/reject") === true || Object(reply?.body)["reply"] === "reject") refused()
+      if (outcome.outcome === "selected" && outcome.optionId === "reject") refused()
       return reply
     },
     abandoned: requests.abandoned,

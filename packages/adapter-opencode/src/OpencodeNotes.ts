@@ -1,8 +1,8 @@
 /** Notes for the log about what has no event of its own, and what is left out without one. */
 import { type BackendEvent, boundRaw } from "@holdfast/core"
 
-/** Notes of one kind in a generation: the first three show what it is, a stream of them would only fill the log. */
-const maxNotes = 3
+/** Notes of one kind in a generation: 20 show what it is, a stream of them would only fill the log. */
+const maxNotes = 20
 
 /** Kinds of notes that are counted; past it new kinds are left out. */
 const maxKinds = 100

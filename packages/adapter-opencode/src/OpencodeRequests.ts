@@ -48,8 +48,11 @@ export interface OpencodeRequests {
   readonly abandoned: () => ReadonlyArray<OpencodeReply>
 }
 
-/** The answer `once`, `always` and `reject` are the server's own words, and the ids of the options. */
-const reject: PermissionOutcome = { outcome: "selected", optionId: "reject" }
+/**
+ * What the model is told where nobody chose: then the turn goes on without the call. A refusal without words ends the turn,
+ * as Opencode's own app has it.
+ */
+const nobodyAnswered = "Nobody answered. Go on without it, or say what you need it for."
 
 /** Makes an empty store. What is told goes to `emit`. */
 export const makeOpencodeRequests = (emit: (event: BackendEvent) => void): OpencodeRequests => {
@@ -99,7 +102,7 @@ export const makeOpencodeRequests = (emit: (event: BackendEvent) => void): Openc
           title,
           ...(description === "" ? {} : { description }),
           options: optionsOf(always),
-          default: reject,
+          default: { outcome: "cancelled" },
           raw: boundRaw({ permission, patterns, always, ...(metadata === undefined ? {} : { metadata }) })
         }
       })
@@ -204,13 +207,17 @@ const refusal = (nativeId: string, kind: "permission" | "question"): OpencodeRep
     ? { method: "POST", path: `/permission/${encodeURIComponent(nativeId)}/reply`, body: { reply: "reject" } }
     : { method: "POST", path: `/question/${encodeURIComponent(nativeId)}/reject` }
 
+/** The ids of the options are the server's own words. An empty answer is "Unanswered" to the model, and the turn goes on. */
 const replyTo = ({ nativeId, questions }: OpenRequest, outcome: PermissionOutcome | QuestionOutcome): OpencodeReply => {
   if (questions === undefined) {
-    const reply = outcome.outcome === "selected" && isReply(outcome.optionId) ? outcome.optionId : "reject"
-    return { method: "POST", path: `/permission/${encodeURIComponent(nativeId)}/reply`, body: { reply } }
+    const body =
+      outcome.outcome === "selected" && isReply(outcome.optionId)
+        ? { reply: outcome.optionId }
+        : { reply: "reject", message: nobodyAnswered }
+    return { method: "POST", path: `/permission/${encodeURIComponent(nativeId)}/reply`, body }
   }
-  if (outcome.outcome !== "answered") return refusal(nativeId, "question")
-  const answers = Array.from({ length: questions }, (_, index) => [...(outcome.answers[questionId(index)] ?? [])])
+  const given = outcome.outcome === "answered" ? outcome.answers : {}
+  const answers = Array.from({ length: questions }, (_, index) => [...(given[questionId(index)] ?? [])])
   return { method: "POST", path: `/question/${encodeURIComponent(nativeId)}/reply`, body: { answers } }
 }
 

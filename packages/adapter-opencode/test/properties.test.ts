@@ -114,7 +114,7 @@ const complete = new Set(
   `start-health-first-turn turn-text turn-bash turn-edit turn-reasoning permission-once permission-reject question todo
   subagent abort abort-while-permission-pending two-sessions model-500-retry model-500-exhausted model-drop-before-headers
   model-drop-mid-stream model-drop-after-tool-call model-bad-tool-args model-context-overflow model-in-stream-error-abort
-  prompt-while-busy instance-dispose shell-and-command compaction patch-tool structured-async
+  prompt-while-busy instance-dispose shell-and-command compaction patch-tool structured-async unanswered
   runaway-abort`.split(/\s+/)
 )
 
