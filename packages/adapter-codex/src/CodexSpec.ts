@@ -64,20 +64,17 @@ export const makeSpecCheck = (backend: string) => {
     /** Of what a host asks for. */
     check: (input: unknown): Effect.Effect<CheckedSpec, SpecInvalid> =>
       Effect.gen(function* () {
-        const spec = yield* decode(input)
+        const { title: given, ...spec } = yield* decode(input)
+        const title = given?.trim() ?? ""
         const recorded: RecordedSpec = {
           ...spec,
+          ...(title === "" ? {} : { title }),
           cwd: resolve(spec.cwd ?? process.cwd()),
           approvalPolicy: spec.approvalPolicy ?? "untrusted",
           sandbox: spec.sandbox ?? "workspace-write"
         }
         yield* checkDirectory(recorded)
-        const title = spec.title?.trim()
-        return {
-          spec: recorded,
-          workspace: recorded.cwd,
-          ...(title === undefined || title === "" ? {} : { title })
-        }
+        return { spec: recorded, workspace: recorded.cwd, ...(title === "" ? {} : { title }) }
       }),
     /** Of what the log has. */
     recorded: (input: unknown): Effect.Effect<RecordedSpec, SpecInvalid> =>

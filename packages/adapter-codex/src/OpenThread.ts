@@ -44,7 +44,14 @@ export const refuse = (
 export const failing =
   (thread: Pick<OpenThread, "backend">, command: Pick<BackendCommand, "type">, retryable = false) =>
   (error: CodexError | CodexSilent | BackendLost): Effect.Effect<never, BackendRefused | BackendLost> => {
-    if (error._tag === "CodexError") return refuse(thread, command, error.detail, retryable)
+    if (error._tag === "CodexError") {
+      // Somebody else had it unloaded, archived or deleted: opening it again helps, or says why not.
+      if (error.detail.startsWith("thread not found")) {
+        const reason = `Codex does not have the thread open any more: ${error.detail}`
+        return Effect.fail(new BackendLost({ backend: thread.backend, reason, retryable: true, cause: error }))
+      }
+      return refuse(thread, command, error.detail, retryable)
+    }
     return Effect.fail(error._tag === "BackendLost" ? error : lostBySilence(thread, error))
   }
 

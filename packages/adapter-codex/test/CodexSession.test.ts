@@ -303,7 +303,7 @@ describe("A thread of Codex", () => {
       const { backend, spec } = yield* live()
       const checked = yield* backend.check({ ...spec, title: "  Find the bug " })
       assert.deepInclude(checked, { title: "Find the bug", workspace: spec.cwd })
-      const session = yield* openSession(backend, { ...spec, title: "Find the bug" })
+      const session = yield* openSession(backend, { ...spec, title: "  Find the bug " })
       assert.isString(session.session.nativeId)
       yield* session.event("agent.titled", ({ data }) => data.title === "Find the bug")
       yield* session.close

@@ -181,6 +181,13 @@ describe("A Codex that misbehaves", () => {
       yield* session.close
     }))
 
+  test("by forgetting a thread has it opened again", () =>
+    Effect.gen(function* () {
+      const { backend, spec } = yield* faulty("forgetful")
+      const session = yield* openSession(backend, spec)
+      assert.deepInclude(yield* Effect.flip(session.send("Hi")), { _tag: "BackendLost", retryable: true })
+    }))
+
   test("by starting a turn late has it interrupted once it has started", () =>
     Effect.gen(function* () {
       const { backend, spec } = yield* faulty("late start")

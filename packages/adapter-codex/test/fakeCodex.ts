@@ -29,6 +29,8 @@ export type Fault =
   | "late start"
   /** A turn runs that nobody was told of: prompts steer it. */
   | "hidden turn"
+  /** It forgets its threads. */
+  | "forgetful"
   /** Its answers are not what they should be. */
   | "nonsense"
   /** It answers requests that nobody made. */
@@ -152,6 +154,7 @@ const answer = ({ id, method, params = {} }: Message): object | undefined => {
       tell("thread/closed", { threadId })
       return undefined
     case "turn/start": {
+      if (fault === "forgetful") return { error: { code: -32600, message: `thread not found: ${threadId}` } }
       if (fault === "nonsense") return { result: { turn: "soon" } }
       if (fault === "hidden turn") {
         send({ id, result: { turn: { id: "hidden" } } })
