@@ -1,7 +1,7 @@
 /** A folder of one server, which only this user can read: for configuration, in which there may be keys. */
 import { identify, isAlive, type ProcessIdentity } from "@holdfast/process"
 import { Effect, Schema, type Scope } from "effect"
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
@@ -13,7 +13,10 @@ const ownerFile = "owner.json"
 const Owner = Schema.fromJsonString(Schema.Struct({ pid: Schema.Int, startTime: Schema.String, host: Schema.String }))
 
 /** The user's own place for what lives as long as a login: nobody sweeps it meanwhile, as the temporary folder may be. */
-const parent = () => process.env["XDG_RUNTIME_DIR"] ?? tmpdir()
+const parent = () => {
+  const ofLogin = process.env["XDG_RUNTIME_DIR"]
+  return ofLogin !== undefined && existsSync(ofLogin) ? ofLogin : tmpdir()
+}
 
 /** Removes what hosts have left that died with it. Folders of other machines, boots and users are not ours to judge. */
 const sweep = (self: ProcessIdentity) =>
