@@ -60,11 +60,19 @@ export interface CodexClientOptions {
   readonly requestTimeoutMs?: number
 }
 
-/** Sends a request. `onResult` is called in the same step in which the answer comes, before any later message is handed out. */
+/** How a request is sent. */
+export interface CodexRequestOptions<R> {
+  /** Called in the same step in which the answer comes, before any later message is handed out. */
+  readonly onResult?: (result: R) => void
+  /** Milliseconds that the answer may take, if not those of the client. */
+  readonly timeoutMs?: number
+}
+
+/** Sends a request. */
 export type CodexRequest = <M extends CodexMethod>(
   method: M,
   params: ParamsOf<M>,
-  onResult?: (result: ResultOf<M>) => void
+  options?: CodexRequestOptions<ResultOf<M>>
 ) => Effect.Effect<ResultOf<M>, CodexError | CodexSilent>
 
 /** A client. */
@@ -81,7 +89,7 @@ export interface CodexClient {
 
 interface Pending {
   readonly method: CodexMethod
-  readonly onResult: ((result: never) => void) | undefined
+  readonly onResult: CodexRequestOptions<never>["onResult"]
   readonly settle: (outcome: Effect.Effect<unknown, CodexError | CodexSilent>) => void
 }
 
@@ -116,8 +124,9 @@ export const makeCodexClient = (options: CodexClientOptions): CodexClient => {
 
   const write = (message: object) => options.write(`${encode(message)}\n`)
 
-  const send = (method: CodexMethod, params: unknown, onResult: Pending["onResult"]) =>
-    Effect.callback<unknown, CodexError | CodexSilent>((resume) => {
+  const send = (method: CodexMethod, params: unknown, how: CodexRequestOptions<never>) => {
+    const { onResult, timeoutMs = requestTimeoutMs } = how
+    return Effect.callback<unknown, CodexError | CodexSilent>((resume) => {
       if (ended !== undefined) return resume(Effect.fail(new CodexSilent({ method, reason: ended })))
       lastId += 1
       const id = lastId
@@ -126,30 +135,31 @@ export const makeCodexClient = (options: CodexClientOptions): CodexClient => {
       return Effect.sync(() => pending.delete(id))
     }).pipe(
       Effect.timeoutOrElse({
-        duration: requestTimeoutMs,
+        duration: timeoutMs,
         orElse: () => {
           options.onSilence?.()
-          return Effect.fail(new CodexSilent({ method, reason: `no answer within ${requestTimeoutMs} ms` }))
+          return Effect.fail(new CodexSilent({ method, reason: `no answer within ${timeoutMs} ms` }))
         }
       })
     )
+  }
 
-  const inTurn = (method: CodexMethod, params: unknown, onResult: Pending["onResult"]) =>
+  const inTurn = (method: CodexMethod, params: unknown, how: CodexRequestOptions<never>) =>
     Effect.suspend(() => {
       if (queued >= maxQueued) {
         return Effect.fail(new CodexSilent({ method, reason: `${maxQueued} requests wait already` }))
       }
       queued += 1
       return Effect.ensuring(
-        slots.withPermit(send(method, params, onResult)),
+        slots.withPermit(send(method, params, how)),
         Effect.sync(() => {
           queued -= 1
         })
       )
     })
 
-  const request: CodexRequest = (method, params, onResult) =>
-    Effect.retry(inTurn(method, params, onResult as Pending["onResult"]), {
+  const request: CodexRequest = (method, params, how = {}) =>
+    Effect.retry(inTurn(method, params, how as CodexRequestOptions<never>), {
       while: (error) => error._tag === "CodexError" && error.code === overloaded,
       times: overloadedTries,
       schedule: Schedule.exponential(50)

@@ -156,14 +156,10 @@ export const startCodexServer = Effect.fn("codex.start")(function* (
     })
   )
 
-  const timeout = options.startTimeoutMs ?? defaultStartTimeoutMs
-  const { userAgent } = yield* client.request("initialize", greeting).pipe(
-    Effect.mapError((error) => lost(`Codex did not start: ${error.message}`, true, error)),
-    Effect.timeoutOrElse({
-      duration: timeout,
-      orElse: () => Effect.fail(lost(`Codex was not ready within ${timeout} ms${lastWords(process)}`, true))
-    })
-  )
+  const timeoutMs = options.startTimeoutMs ?? defaultStartTimeoutMs
+  const { userAgent } = yield* client
+    .request("initialize", greeting, { timeoutMs })
+    .pipe(Effect.mapError((error) => lost(`Codex did not start: ${error.message}${lastWords(process)}`, true, error)))
   client.notify("initialized")
 
   const server: CodexServer = {

@@ -160,6 +160,8 @@ const assemble = (
     const hurried = Deferred.makeUnsafe<void>()
     const quieten = (graceMs: number) =>
       Effect.raceFirst(turns.stop(graceMs), Deferred.await(hurried)).pipe(
+        // What waits for an answer outside of a turn.
+        Effect.andThen(Effect.sync(() => normaliser.cancelAll().forEach(server.reply))),
         Effect.andThen(Effect.ignore(server.request("thread/backgroundTerminals/clean", { threadId }))),
         Effect.andThen(subAgents.leave),
         Effect.andThen(Effect.suspend(() => (ownPlace.isArchived() ? Effect.void : server.unload(threadId)))),

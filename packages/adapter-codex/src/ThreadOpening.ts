@@ -72,13 +72,17 @@ const initial = (spec: RecordedSpec) => ({
 
 const start = ({ backend, listen, server, spec }: ThreadOpening) =>
   server
-    .request("thread/start", initial(spec), ({ thread }) => server.router.attach(thread.id, listen(thread.id)))
+    .request("thread/start", initial(spec), {
+      onResult: ({ thread }) => server.router.attach(thread.id, listen(thread.id))
+    })
     .pipe(Effect.mapError(lostBy(backend)))
 
 const fork = ({ backend, listen, server, spec }: ThreadOpening, forkOf: string) =>
   server
-    .request("thread/fork", { ...initial(spec), threadId: forkOf, excludeTurns: true }, ({ thread }) =>
-      server.router.attach(thread.id, listen(thread.id))
+    .request(
+      "thread/fork",
+      { ...initial(spec), threadId: forkOf, excludeTurns: true },
+      { onResult: ({ thread }) => server.router.attach(thread.id, listen(thread.id)) }
     )
     .pipe(Effect.mapError(lostBy(backend)))
 

@@ -90,7 +90,7 @@ export const makeTurnControl = (thread: OpenThread): TurnControl => {
         const { turn } = yield* server.request(
           "turn/start",
           { threadId, input, clientUserMessageId: promptId },
-          (answer) => announce(answer.turn.id as TurnId, promptId)
+          { onResult: (answer) => announce(answer.turn.id as TurnId, promptId) }
         )
         // Answered is not kept: until then a server that dies takes the prompt with it.
         yield* Effect.timeoutOption(isTaken, takenTimeoutMs)

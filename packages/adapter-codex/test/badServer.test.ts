@@ -75,7 +75,7 @@ describe("A Codex that cannot be started", () => {
     Effect.gen(function* () {
       const lost = yield* opening("mute", { startTimeoutMs: 500 })
       assert.strictEqual(lost.retryable, true)
-      assert.include(lost.reason, "not ready within 500 ms")
+      assert.include(lost.reason, "no answer within 500 ms")
     }))
 
   test("because it refuses to is told in short", () =>
@@ -101,6 +101,13 @@ describe("A Codex that misbehaves", () => {
       assert.strictEqual((yield* session.ask("Hi")).said, "Hello")
     }))
 
+  test("by speaking of a thread before it has said that there is one is heard all the same", () =>
+    Effect.gen(function* () {
+      const { backend, spec } = yield* faulty("hasty")
+      const session = yield* openSession(backend, spec)
+      yield* session.event("backend.noted", ({ data }) => data.message === "in haste")
+    }))
+
   test("by a line that is too long loses that line, says so, and goes on", () =>
     Effect.gen(function* () {
       const { backend, spec } = yield* faulty("long line", { maxLineBytes: 1024 * 1024 })
@@ -124,7 +131,7 @@ describe("A Codex that misbehaves", () => {
 
   test("by answering nothing any more is replaced by another, and all its sessions are told", () =>
     Effect.gen(function* () {
-      const { backend, spec } = yield* faulty("silence", { requestTimeoutMs: 300 })
+      const { backend, spec } = yield* faulty("silence", { requestTimeoutMs: 1_500 })
       const [one, other] = yield* Effect.all([openSession(backend, spec), openSession(backend, spec)])
       yield* one.send("Hi")
       const refused = yield* Effect.flip(one.perform({ type: "configure", model: "x" }))

@@ -13,6 +13,8 @@ export type Fault =
   | "mute"
   /** It answers `initialize` with an error. */
   | "rude"
+  /** It speaks of a thread before it says that there is one. */
+  | "hasty"
   /** It prints lines that are no messages, a megabyte of them in one. */
   | "garbage"
   /** It prints a line of 3 MiB in the middle of a turn. */
@@ -141,6 +143,7 @@ const answer = ({ id, method, params = {} }: Message): object | undefined => {
         : { result: { userAgent: "holdfast/not-a-version" } }
     case "thread/start": {
       threads += 1
+      if (fault === "hasty") tell("warning", { threadId: `thread-${threads}`, message: "in haste" })
       return { result: opened(`thread-${threads}`) }
     }
     case "thread/resume":
