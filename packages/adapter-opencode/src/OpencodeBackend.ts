@@ -67,17 +67,22 @@ export const opencodeBackend = (options: OpencodeBackendOptions = {}): Backend =
 
 /** Options are the host's own code: what is wrong with them is thrown at once, with the option's name. */
 const requireOptions = ({ env, maxSteps, server }: OpencodeBackendOptions): void => {
-  const require = (isRight: boolean, name: string, expected: string) => {
+  const expectOption = (isRight: boolean, name: string, expected: string) => {
     if (!isRight) throw new TypeError(`opencodeBackend: ${name} is not valid: expected ${expected}`)
   }
-  require(server === undefined ||
-    (/^https?:\/\/[^/]/.test(server.url) &&
-      URL.canParse(server.url)), "server.url", "an address such as http://127.0.0.1:4096")
-  require(maxSteps === undefined ||
-    (Number.isInteger(maxSteps) && maxSteps > 0), "maxSteps", "a whole number from 1 on")
+  expectOption(
+    server === undefined || (/^https?:\/\/[^/]/.test(server.url) && URL.canParse(server.url)),
+    "server.url",
+    "an address such as http://127.0.0.1:4096"
+  )
+  expectOption(
+    maxSteps === undefined || (Number.isInteger(maxSteps) && maxSteps > 0),
+    "maxSteps",
+    "a whole number from 1 on"
+  )
   for (const name of [...(env?.pass ?? []), ...Object.keys(env?.values ?? {})]) {
     const problem = reservedNames.includes(name) ? "a name that is not set by the backend itself" : nameProblem(name)
-    require(problem === undefined, `env: ${name}`, problem ?? "")
+    expectOption(problem === undefined, `env: ${name}`, problem ?? "")
   }
 }
 
@@ -129,7 +134,13 @@ const openStored = Effect.fnUntraced(function* (
   const arrived = yield* findArrived(client, sessionId, inDoubt, isBusy)
   for (const { messageId, promptId } of arrived) normaliser.expectPrompt(promptId, messageId)
   // Of what is over nothing is told; of a turn that runs, everything.
-  const snapshot = yield* readSnapshot(client, { sessionId, directory, children: [], reached: () => !isBusy })
+  const snapshot = yield* readSnapshot(client, {
+    sessionId,
+    directory,
+    children: [],
+    openChildren: [],
+    reached: () => !isBusy
+  })
   const opened = yield* makeOpencodeSession({
     server,
     feed,

@@ -184,6 +184,7 @@ export const makeOpencodeFeed = Effect.fnUntraced(function* (
       sessionId: parts.sessionId,
       directory: parts.directory,
       children: normaliser.children(),
+      openChildren: normaliser.openChildren(),
       reached: (id) => id <= enough
     })
   })

@@ -59,8 +59,6 @@ export interface OpencodeItems {
   /** A file that a message brought. */
   readonly file: (part: Part, place: Place, role: "user" | "agent") => void
   readonly plan: (todos: ReadonlyArray<Todo>, place: Place) => void
-  /** Counts as told and ended: it was in another generation. */
-  readonly skip: (part: Part) => void
   /** Goes on under this id. */
   readonly rename: (partId: string, itemId: ItemId) => void
   readonly idOf: (partId: string) => ItemId
@@ -232,10 +230,6 @@ export const makeOpencodeItems = (directory: string, emit: (event: BackendEvent)
         known.entries = entries
       }
       emit({ type: "item.updated", data: { itemId: plans.get(key)!.itemId, entries } })
-    },
-    skip: (part) => {
-      const role = part.type === "tool" ? "tool_call" : part.type === "reasoning" ? "reasoning" : "message"
-      itemOf(part, { sessionId: part.sessionID, turnId: undefined, parentId: undefined }, role, "agent").done = true
     },
     rename: (partId, itemId) => {
       renamed.set(partId, itemId)

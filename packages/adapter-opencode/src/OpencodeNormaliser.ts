@@ -79,7 +79,8 @@ export interface OpencodeReply {
 export interface OpencodeNormaliser {
   /**
    * The session as it is found when a generation begins: all of it is history and nothing is told, except of a turn that
-   * still runs. Its turn and what is open in it go on under ids of this generation (`msg_…:2`).
+   * still runs. That is told from its beginning, as a turn of this generation with ids of its own (`msg_…:2`): what of it
+   * came while nobody listened is not known.
    */
   readonly adopt: (snapshot: OpencodeSnapshot) => ReadonlyArray<BackendEvent>
   /** Takes the next event of the stream. Events of other sessions say nothing. */

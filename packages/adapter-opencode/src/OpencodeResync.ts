@@ -52,6 +52,8 @@ export const makeOpencodeResync = (options: OpencodeResyncOptions): OpencodeResy
   const { files, items, requests } = options.voice
   const { own } = messages
 
+  const takeNothing: TakeChild = () => undefined
+
   /** A message that is new, as if it came: its beginning, its parts, its end. */
   const readMessage = (info: Message, parts: ReadonlyArray<unknown>, takeChild: TakeChild) => {
     const { error: _error, finish: _finish, time: _time, ...begun } = info
@@ -118,17 +120,17 @@ export const makeOpencodeResync = (options: OpencodeResyncOptions): OpencodeResy
     messages.status(own, statusIn(snapshot, own.id))
   }
 
-  /** What of a message is over before this generation was told by another, or is lost; the rest goes on under new ids. */
+  /** A message of the running turn, under ids of this generation. Usage of complete ones was told, or is lost. */
   const continueMessage = (info: Message, parts: ReadonlyArray<unknown>) => {
     const isOver = info.time?.completed !== undefined || info.error !== undefined
+    if (isOver && info.summary === true) return messages.remember(messages.session(info.sessionID) ?? own, info.id)
     for (const each of parts) {
       const part = decodePart(each)
       if (part === undefined || info.role !== "assistant") continue
-      if (isOver || hasEnded(part)) items.skip(part)
-      else items.rename(part.id, `${part.id}${suffix}` as ItemId)
-      if (part.type === "step-finish") turns.current()?.counted.add(part.id)
+      items.rename(part.id, `${part.id}${suffix}` as ItemId)
+      if (isOver) turns.current()?.counted.add(part.id)
     }
-    readMessage(info, info.role === "assistant" ? parts : [], () => undefined)
+    readMessage(info, info.role === "assistant" ? parts : [], takeNothing)
   }
 
   const adoptRunning = (snapshot: OpencodeSnapshot) => {
@@ -177,12 +179,6 @@ export const makeOpencodeResync = (options: OpencodeResyncOptions): OpencodeResy
       if (final && turns.current()?.idle === true) turns.finish()
     }
   }
-}
-
-/** Whether nothing more comes of it. */
-const hasEnded = ({ state, time, type }: Part): boolean => {
-  if (type === "tool") return state?.status === "completed" || state?.status === "error"
-  return (type !== "text" && type !== "reasoning") || time?.end !== undefined
 }
 
 /** Where the last turn begins: with the user message that it answers, or with the one whose steps went on into that. */

@@ -53,6 +53,8 @@ export interface SnapshotRequest {
   readonly directory: string
   /** Subagents that are known. */
   readonly children: ReadonlyArray<string>
+  /** Those of which something was told that has not ended: how it ended is asked, too. */
+  readonly openChildren: ReadonlyArray<string>
   /** Whether the session's messages are enough back to this one. */
   readonly reached: (messageId: string) => boolean
 }
@@ -63,7 +65,7 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
 /** Reads it. The status comes first: whatever ends meanwhile is then in the messages, and the stream tells that it ended. */
 export const readSnapshot = Effect.fnUntraced(function* (
   client: OpencodeClient,
-  { children, directory, reached, sessionId }: SnapshotRequest
+  { children, directory, openChildren, reached, sessionId }: SnapshotRequest
 ): Effect.fn.Return<OpencodeSnapshot, OpencodeError> {
   const call = { directory }
   const status = yield* client.get("/session/status", Schema.Record(Schema.String, Schema.Unknown), call)
@@ -78,8 +80,8 @@ export const readSnapshot = Effect.fnUntraced(function* (
     { concurrency: "unbounded" }
   )
   const known = new Set([...children, ...below.flatMap((child) => (isRecord(child) ? [String(child["id"])] : []))])
-  // Of subagents that have ended everything is in the tool call that ran them.
-  const running = [...known].filter((id) => id in status)
+  // Of others that have ended, everything is in the tool call that ran them.
+  const running = [...known].filter((id) => id in status || openChildren.includes(id))
   const theirs = yield* Effect.forEach(
     running,
     (id) =>

@@ -65,6 +65,9 @@ const last = <T extends BackendEvent["type"]>(
   return found as Extract<BackendEvent, { readonly type: T }>
 }
 
+/** Asserts some fields of what was told; its ids are texts here. */
+const assertSays = (event: { readonly data: object }, fields: object) => assert.deepInclude(event.data, fields)
+
 const lines = (events: ReadonlyArray<BackendEvent>): string => show([{ step: { do: "abort" }, events, abandoned: [] }])
 
 describe("A turn on Opencode", () => {
@@ -103,7 +106,7 @@ describe("A turn on Opencode", () => {
     assert.strictEqual(session.steps(), 3)
     session.failTurn({ message: "too many steps", code: "too_many_steps", retryable: false })
     const end = session.hear(failed("MessageAbortedError", "Aborted"), idle)
-    assert.deepInclude(last(end, "turn.completed").data, {
+    assertSays(last(end, "turn.completed"), {
       outcome: "failed",
       error: { message: "too many steps", code: "too_many_steps", retryable: false }
     })
@@ -118,7 +121,7 @@ describe("A turn on Opencode", () => {
     const reply = session.answer("per_1" as RequestId, { outcome: "selected", optionId: "reject" })
     assert.deepStrictEqual(reply, { method: "POST", path: "/permission/per_1/reply", body: { reply: "reject" } })
     const end = session.hear(call("msg_2", "msg_1", done("tool-calls")), idle)
-    assert.deepInclude(last(end, "turn.completed").data, { outcome: "interrupted", reason: "a request was refused" })
+    assertSays(last(end, "turn.completed"), { outcome: "interrupted", reason: "a request was refused" })
   })
 
   it("goes on, and the model is told, where nobody answers a request", () => {
@@ -140,11 +143,11 @@ describe("A turn on Opencode", () => {
     session.expectPrompt(second!, "msg_3")
     const steered = session.hear(user("msg_3"), call("msg_2", "msg_1", done("tool-calls")), call("msg_4", "msg_3"))
     assert.deepStrictEqual(types(steered), ["prompt.delivered"])
-    assert.deepInclude(last(steered, "prompt.delivered").data, { promptId: second, turnId: "msg_1" as TurnId })
+    assertSays(last(steered, "prompt.delivered"), { promptId: second, turnId: "msg_1" })
     session.expectPrompt(third!, "msg_5")
     const queued = session.hear(user("msg_5"), call("msg_4", "msg_3", done("stop")), call("msg_6", "msg_5"))
     assert.deepStrictEqual(types(queued), ["turn.completed", "turn.started"])
-    assert.deepInclude(last(queued, "turn.started").data, { promptId: third, turnId: "msg_5" as TurnId })
+    assertSays(last(queued, "turn.started"), { promptId: third, turnId: "msg_5" })
   })
 
   it("of somebody else begins when the server runs it, with what they wrote", () => {
@@ -153,7 +156,7 @@ describe("A turn on Opencode", () => {
     assert.isUndefined(session.activeTurn())
     const begun = session.hear(busy)
     assert.deepStrictEqual(types(begun), ["turn.started", "item.started", "item.completed"])
-    assert.deepInclude(last(begun, "item.completed").data, { role: "user", text: "Look" })
+    assertSays(last(begun, "item.completed"), { role: "user", text: "Look" })
   })
 
   it("does not begin with a message that is only stored", () => {
@@ -172,7 +175,7 @@ describe("A prompt to Opencode", () => {
     session.expectPrompt(prompt, "msg_1")
     const end = session.hear(failed("UnknownError", "Agent not found: nope"))
     assert.deepStrictEqual(types(end), ["turn.started", "turn.completed"])
-    assert.deepInclude(last(end, "turn.started").data, { promptId: prompt, turnId: "msg_1" as TurnId })
+    assertSays(last(end, "turn.started"), { promptId: prompt, turnId: "msg_1" })
     assert.strictEqual(last(end, "turn.completed").data.error?.message, "Agent not found: nope")
     const trace = failed("UnknownError", "UnknownError: UnknownError\n    at <anonymous> (/x.js:1:2)")
     assert.deepStrictEqual(session.hear(trace), [])
@@ -221,7 +224,7 @@ describe("A session that is taken up again", () => {
     assert.deepStrictEqual(session.hear(...stored.map(({ info }) => event("message.updated", { info })), idle), [])
   })
 
-  it("goes on with a turn that still runs, under ids of its own", () => {
+  it("tells a turn that still runs from its beginning, under ids of its own", () => {
     const session = make(2)
     const taken = session.adopt({
       ...nothing,
@@ -234,6 +237,8 @@ describe("A session that is taken up again", () => {
       [
         "> abort",
         'turn.started          turnId="msg_3:2"',
+        'item.started          itemId="prt_4:2" turnId="msg_3:2" kind="message" role="agent"',
+        'item.completed        itemId="prt_4:2" turnId="msg_3:2" kind="message" role="agent" status="completed" text="First"',
         'item.started          itemId="prt_5:2" turnId="msg_3:2" kind="tool_call" tool={"name":"bash","kind":"execute","status":"in_progress","title":"sleep 9","input":{"command":"sleep 9"}}',
         'permission.requested  requestId="per_1:2" turnId="msg_3:2" title="bash: sleep 9" options=[{"optionId":"once","name":"Allow once","kind":"allow_once"},{"optionId":"reject","name":"Reject","kind":"reject_once"}] default={"outcome":"cancelled"} raw={"permission":"bash","patterns":["sleep 9"],"always":[]}'
       ].join("\n")
@@ -250,7 +255,7 @@ describe("A session that is taken up again", () => {
     )
     assert.deepStrictEqual(types(end), ["item.started", "item.completed", "item.completed", "turn.completed"])
     assert.deepInclude(end[1]!, { type: "item.completed" })
-    assert.deepInclude(last(end, "turn.completed").data, { turnId: "msg_3:2", outcome: "completed" })
+    assertSays(last(end, "turn.completed"), { turnId: "msg_3:2", outcome: "completed" })
   })
 })
 
@@ -398,8 +403,8 @@ describe("A subagent of Opencode", () => {
       childOf(status("retry", { attempt: 1, message: "busy", next: 7 }))
     )
     assert.deepStrictEqual(types(asked), ["item.started", "permission.requested", "turn.retrying"])
-    assert.deepInclude(last(asked, "item.started").data, { parentId: "prt_1", turnId: "msg_1" })
-    assert.deepInclude(last(asked, "permission.requested").data, { turnId: "msg_1", itemId: "prt_2" })
+    assertSays(last(asked, "item.started"), { parentId: "prt_1", turnId: "msg_1" })
+    assertSays(last(asked, "permission.requested"), { turnId: "msg_1", itemId: "prt_2" })
     assert.deepStrictEqual(session.hear(childOf(idle)), [], "the session is not idle with it")
     session.hear(childOf(call("msg_4", "msg_3", done("stop"))))
     assert.deepStrictEqual(session.openChildren(), [])
@@ -412,9 +417,9 @@ describe("What Opencode says that has no event of its own", () => {
     const unknown = Array.from({ length: 30 }, (_, n) => event("session.sang", { verse: n }))
     const notes = session.hear(...unknown)
     assert.strictEqual(notes.length, 20)
-    assert.deepInclude(last(notes, "backend.noted").data, { code: "unknown_event", level: "info" })
+    assertSays(last(notes, "backend.noted"), { code: "unknown_event", level: "info" })
     const malformed = session.hear(event("message.updated", { info: { role: "user" } }))
-    assert.deepInclude(last(malformed, "backend.noted").data, { code: "malformed_event", level: "warning" })
+    assertSays(last(malformed, "backend.noted"), { code: "malformed_event", level: "warning" })
     session.expectPrompt(prompt, "msg_1")
     session.hear(user("msg_1"), busy, call("msg_2", "msg_1"))
     const parts = session.hear(part("msg_2", "prt_1", { type: "hologram", data: "x".repeat(100_000) }))
