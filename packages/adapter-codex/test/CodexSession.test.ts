@@ -7,7 +7,7 @@ import { Effect, Fiber, type Scope } from "effect"
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { codexBackend, type CodexOptions } from "../src/index.ts"
-import { openCodexHouse } from "./codexHouse.ts"
+import { installedCodex, openCodexHouse } from "./codexHouse.ts"
 import { openSession, lossOf, type ReadSession, reopen } from "./sessions.ts"
 
 const { codex } = agentTools
@@ -207,6 +207,7 @@ describe("Commands of Codex", () => {
       const temporary = join(folder, "temporary")
       mkdirSync(temporary)
       const own = codexBackend({
+        path: installedCodex,
         home: join(folder, "home"),
         env: { pass: ["HOLDFAST_MODEL_KEY"], values: { TMPDIR: temporary, HOLDFAST_MODEL_KEY: "scripted" } }
       })
@@ -408,6 +409,17 @@ describe("A thread of Codex", () => {
 })
 
 describe("A server of Codex", () => {
+  test("tries a model that is not listed, and says what it does not know of it", () =>
+    Effect.gen(function* () {
+      const { backend, model, spec } = yield* live()
+      const session = yield* openSession(backend, { ...spec, model: "unlisted", effort: "high" })
+      assert.strictEqual((yield* session.ask("Hello")).said, "Hello")
+      assert.strictEqual(model.requests[0]!.model, "unlisted")
+      yield* session.event("backend.noted", ({ data }) => data.message.includes("unlisted"))
+      const { data } = yield* session.event("backend.configured")
+      assert.deepInclude(data, { model: "unlisted", effort: "high" })
+    }))
+
   test("takes a hundred sessions that are opened at once", () =>
     Effect.gen(function* () {
       const { backend, spec } = yield* live()

@@ -10,7 +10,10 @@ import { Effect, type Scope } from "effect"
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import type { CodexOptions } from "../src/index.ts"
+import { type CodexOptions, codexRelease } from "../src/index.ts"
+
+/** The program that the tests are about, whatever else is on the PATH of who runs them. */
+export const installedCodex = join(process.env["HOLDFAST_AGENTS"]!, "node_modules", codexRelease.native[0]!)
 
 /** The house. */
 export interface CodexHouse {
@@ -19,7 +22,7 @@ export interface CodexHouse {
   readonly cwd: string
   readonly model: ScriptedModel
   /** With these a backend runs in this house, and touches nothing of the user's. */
-  readonly options: CodexOptions & { readonly home: string }
+  readonly options: CodexOptions & { readonly home: string; readonly path: string }
 }
 
 /** Builds the house; the scope's end takes it down. */
@@ -41,5 +44,6 @@ export const openCodexHouse = (
       mkdirSync(join(folder, "home", "rules"))
       writeFileSync(join(folder, "home", "rules", "default.rules"), rules)
     }
-    return { folder, cwd, model, options: { home: environment["CODEX_HOME"]!, env: { values: environment } } }
+    const options = { path: installedCodex, home: environment["CODEX_HOME"]!, env: { values: environment } }
+    return { folder, cwd, model, options }
   })

@@ -1,11 +1,9 @@
 /** The protocol as the installed program itself describes it: `codex app-server generate-json-schema --experimental`. */
-import { findAgent } from "@holdfast/process"
-import { Effect } from "effect"
 import { execFileSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { codexRelease } from "../src/CodexLaunch.ts"
+import { installedCodex } from "./codexHouse.ts"
 
 /** A node of a JSON schema. */
 export interface Node {
@@ -27,15 +25,18 @@ export type Protocol = (file: string) => Node
 
 /** Lets the program write its schema, and reads all that is asked for; the files are gone afterwards. */
 export const withProtocol = async <A>(use: (protocol: Protocol) => A): Promise<A> => {
-  const { path } = await Effect.runPromise(findAgent(codexRelease, {}))
   const folder = mkdtempSync(join(tmpdir(), "holdfast-codex-schema-"))
   try {
     const home = join(folder, "home")
     mkdirSync(home)
-    execFileSync(path, ["app-server", "generate-json-schema", "--experimental", "--out", join(folder, "schema")], {
-      env: { CODEX_HOME: home, PATH: process.env["PATH"] },
-      stdio: "ignore"
-    })
+    execFileSync(
+      installedCodex,
+      ["app-server", "generate-json-schema", "--experimental", "--out", join(folder, "schema")],
+      {
+        env: { CODEX_HOME: home, PATH: process.env["PATH"] },
+        stdio: "ignore"
+      }
+    )
     return use((file) => JSON.parse(readFileSync(join(folder, "schema", `${file}.json`), "utf8")) as Node)
   } finally {
     rmSync(folder, { recursive: true })
