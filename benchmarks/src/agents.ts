@@ -238,16 +238,25 @@ const firstText = async (holdfast: PlainHoldfast, sessionId: SessionId, length: 
   throw new Error("the session ended before the reader had its text")
 }
 
-/** Kilobytes of the host for each session that has had a turn and waits. */
+/** Kilobytes that the host keeps for each session that has had a turn and waits: of its heap, and of buffers beside it. */
 const idleMemory = async (contender: Contender, directory: string): Promise<Figure> => {
   const holdfast = await opened(directory, contender.backend)
   try {
-    const open = async (count: number) => {
-      for (let at = 0; at < count; at++) await turn(holdfast, await start(holdfast, contender), "hello")
+    const open = async () => {
+      const ids: Array<SessionId> = []
+      for (let at = 0; at < idleSessions; at++) {
+        ids.push(await start(holdfast, contender))
+        await turn(holdfast, ids.at(-1)!, "hello")
+      }
+      return ids
     }
-    await open(5)
+    // As many before, and closed: what the heap and its holes need is there.
+    for (const id of await open()) {
+      await holdfast.command(id, { type: "session.close", data: { force: true } })
+      await holdfast.until(id, ({ chart }) => chart.lifecycle === "closed")
+    }
     const before = await settledKb()
-    await open(idleSessions)
+    await open()
     const after = await settledKb()
     return atMost(
       `${contender.name}: memory of the host for an idle session (${idleSessions} of them)`,
@@ -265,7 +274,8 @@ const settledKb = async (): Promise<number> => {
     globalThis.gc?.()
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
-  return process.memoryUsage.rss() / 1e3
+  const { external, heapUsed } = process.memoryUsage()
+  return (heapUsed + external) / 1e3
 }
 
 /** Everything, agent by agent. */

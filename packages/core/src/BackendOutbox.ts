@@ -47,7 +47,7 @@ export interface BackendOutboxOptions {
  */
 export interface BackendOutbox {
   /**
-   * Hands over, in order. A waiting consumer gets it at once; otherwise adjacent output, and deltas of one item's field with
+   * Hands over, in order. A waiting consumer gets output at once, anything else when the event loop has gone round; adjacent output, and deltas of one item's field with
    * nothing but other deltas between them, are joined while they wait. Deltas alone are handed out at their pace, anything
    * else takes them along at once. The bytes belong to the outbox from here on; empty output and empty deltas say
    * nothing and are left out. False after the end: nobody will read it.
@@ -168,6 +168,12 @@ export const makeBackendOutbox = (options: BackendOutboxOptions = {}): BackendOu
     })
   })
 
+  /**
+   * An agent's words mostly come several in one read: they are one batch, and so one commit, once the event loop has gone
+   * round. A terminal's bytes do not wait.
+   */
+  const gathered = Effect.suspend(() => (waiting[0]?.event.type === "terminal.output" ? Effect.void : Effect.yieldNow))
+
   /** Nothing but a few deltas: they may be joined by the next ones. */
   const canPace = () => others === 0 && ending === undefined && weight < maxDeltaLength
 
@@ -181,7 +187,7 @@ export const makeBackendOutbox = (options: BackendOutboxOptions = {}): BackendOu
   })
 
   const pull: Effect.Effect<readonly [ReadonlyArray<BackendEvent>], BackendLost | Cause.Done> = Effect.suspend(() => {
-    if (waiting.length === 0) return ending ?? Effect.andThen(wait, pull)
+    if (waiting.length === 0) return ending ?? Effect.andThen(Effect.andThen(wait, gathered), pull)
     if (paceMs <= 0 || !canPace()) return Effect.succeed([take()] as const)
     return Effect.flatMap(Clock.currentTimeMillis, (now) => {
       // At most the pace, also when the clock was set back.

@@ -18,8 +18,9 @@ export function* closeGeneration(
     yield* closeRequests(state, () => true)
   }
   yield* closeItems(state, "interrupted", (turnId) => state.turn === null || turnId !== state.turn.turnId)
-  // After a loss the provider is asked whether they arrived; an end leaves nobody to ask.
-  if (body.type === "backend.closed" || body.type === "backend.failed") {
+  // Where it can be resumed the provider is asked whether they arrived, after an end as well: otherwise there is nobody to ask.
+  const canAsk = state.capabilities?.resume === true && state.nativeId !== null
+  if ((body.type === "backend.closed" || body.type === "backend.failed") && !canAsk) {
     for (const prompt of state.prompts) {
       if (prompt.dispatchedAt === null) continue
       yield {

@@ -50,6 +50,18 @@ describe("BackendOutbox", () => {
     })
   )
 
+  it.effect("makes one batch of what an agent says in one turn of the event loop", () =>
+    Effect.gen(function* () {
+      const outbox = makeBackendOutbox()
+      const { batches } = yield* consume(outbox)
+      outbox.push(titled("a"))
+      outbox.push(titled("b"))
+      assert.deepStrictEqual(batches, [])
+      yield* Effect.yieldNow
+      assert.deepStrictEqual(batches, [[titled("a"), titled("b")]])
+    })
+  )
+
   it.effect("joins adjacent output, and deltas of one item with nothing but deltas between them, while they wait", () =>
     Effect.gen(function* () {
       const outbox = makeBackendOutbox()
@@ -66,12 +78,16 @@ describe("BackendOutbox", () => {
     Effect.gen(function* () {
       const outbox = makeBackendOutbox({ deltaPaceMs: 20 })
       const { batches } = yield* consume(outbox)
-      for (const text of ["a", "b", "c"]) outbox.push(delta("x", text))
+      outbox.push(delta("x", "a"))
+      yield* Effect.yieldNow
+      outbox.push([delta("x", "b"), delta("x", "c")])
+      yield* Effect.yieldNow
       assert.deepStrictEqual(batches, [[delta("x", "a")]])
       yield* TestClock.adjust(20)
       assert.deepStrictEqual(batches.slice(1), [[delta("x", "bc")]])
       yield* TestClock.adjust(20)
       outbox.push(delta("x", "d"))
+      yield* Effect.yieldNow
       assert.deepStrictEqual(batches.slice(2), [[delta("x", "d")]])
     })
   )
@@ -81,11 +97,15 @@ describe("BackendOutbox", () => {
       const outbox = makeBackendOutbox({ deltaPaceMs: 20 })
       const { batches, fiber } = yield* consume(outbox)
       outbox.push([delta("x", "a")])
+      yield* Effect.yieldNow
       outbox.push([delta("x", "b")])
+      yield* Effect.yieldNow
       outbox.push(titled("t"))
+      yield* Effect.yieldNow
       assert.deepStrictEqual(batches.slice(1), [[delta("x", "b"), titled("t")]])
       const row = "c".repeat(maxDeltaLength)
       outbox.push(delta("x", row))
+      yield* Effect.yieldNow
       assert.deepStrictEqual(batches.slice(2), [[delta("x", row)]])
       outbox.push(delta("x", "d"))
       outbox.end()
