@@ -47,10 +47,10 @@ export interface BackendOutboxOptions {
  */
 export interface BackendOutbox {
   /**
-   * Hands over, in order. A waiting consumer gets output at once, anything else when the event loop has gone round; adjacent output, and deltas of one item's field with
-   * nothing but other deltas between them, are joined while they wait. Deltas alone are handed out at their pace, anything
-   * else takes them along at once. The bytes belong to the outbox from here on; empty output and empty deltas say
-   * nothing and are left out. False after the end: nobody will read it.
+   * Hands over, in order. A waiting consumer gets output at once, anything else when the event loop has gone round;
+   * adjacent output, and deltas of one item's field with nothing but other deltas between them, are joined while they wait.
+   * Deltas alone are handed out at their pace, anything else takes them along at once. The bytes belong to the outbox from
+   * here on; empty output and empty deltas say nothing and are left out. False after the end: nobody will read it.
    */
   readonly push: (events: BackendEvent | ReadonlyArray<BackendEvent>) => boolean
   /** What {@link BackendSession.events} promises: non-empty batches, all that was pushed before the end. To be run once. */
