@@ -161,7 +161,12 @@ export const eventSchemas = {
   "prompt.dispatched": S.Struct({ promptId: PromptId, delivery: Delivery, turnId: optional(TurnId) }),
   "prompt.delivered": S.Struct({ promptId: PromptId, turnId: optional(TurnId) }),
   /** The backend did not take it: it is at the head of the queue again and waits for the next occasion. */
-  "prompt.returned": S.Struct({ promptId: PromptId, error: ReportedError }),
+  "prompt.returned": S.Struct({
+    promptId: PromptId,
+    error: ReportedError,
+    /** It may have arrived all the same: the session ended meanwhile. The provider is asked when it is opened again. */
+    inDoubt: optional(S.Literal(true))
+  }),
 
   "turn.started": S.Struct({ turnId: TurnId, promptId: optional(PromptId) }),
   "turn.interrupting": S.Struct({ turnId: TurnId }),

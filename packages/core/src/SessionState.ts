@@ -18,7 +18,7 @@ import type { Delivery, ItemKind } from "./SessionEvent.ts"
 import { type SessionStatus, statusOf } from "./SessionStatus.ts"
 
 /** Raise when a fold would give another state for the same events: checkpoints of another version are discarded. */
-export const stateVersion = 2
+export const stateVersion = 3
 
 /** Bounds of a session's state; beyond them commands are rejected as `busy` and backend events noted and left out. */
 export const stateBounds = {
@@ -44,6 +44,8 @@ export interface WaitingPrompt {
   readonly dispatchedAt: number | null
   /** How often the backend returned it. */
   readonly returned: number
+  /** It waits, and yet it may have arrived before the session ended. */
+  readonly inDoubt: boolean
 }
 
 /** A permission or question that waits. */

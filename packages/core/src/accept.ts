@@ -189,7 +189,7 @@ const illegalBecause = (state: SessionState, body: EventBody): string | typeof s
     case "prompt.returned": {
       const prompt = state.prompts.find((one) => one.promptId === body.data.promptId)
       if (prompt === undefined) return silently
-      if (prompt.dispatchedAt === null) return "the prompt was not on its way"
+      if (prompt.dispatchedAt === null && !prompt.inDoubt) return "the prompt was not on its way"
       return undefined
     }
     case "artifact.added":

@@ -18,14 +18,18 @@ export function* closeGeneration(
     yield* closeRequests(state, () => true)
   }
   yield* closeItems(state, "interrupted", (turnId) => state.turn === null || turnId !== state.turn.turnId)
-  // Where it can be resumed the provider is asked whether they arrived, after an end as well: otherwise there is nobody to ask.
-  const canAsk = state.capabilities?.resume === true && state.nativeId !== null
-  if ((body.type === "backend.closed" || body.type === "backend.failed") && !canAsk) {
+  // After a loss the provider is asked whether they arrived. An end leaves nobody to ask, until it is opened again.
+  if (body.type === "backend.closed" || body.type === "backend.failed") {
+    const inDoubt = state.capabilities?.resume === true && state.nativeId !== null
     for (const prompt of state.prompts) {
       if (prompt.dispatchedAt === null) continue
       yield {
         type: "prompt.returned",
-        data: { promptId: prompt.promptId as PromptId, error: { message: reason, retryable: true } }
+        data: {
+          promptId: prompt.promptId as PromptId,
+          error: { message: reason, retryable: true },
+          ...(inDoubt ? { inDoubt } : {})
+        }
       }
     }
   }

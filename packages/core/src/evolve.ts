@@ -128,13 +128,15 @@ const apply = (next: Writable<SessionState>, event: SessionEvent, before: Sessio
           turnId: event.data.turnId ?? null,
           actor: event.actor ?? null,
           dispatchedAt: null,
-          returned: 0
+          returned: 0,
+          inDoubt: false
         }
       ]
       return
     case "prompt.edited":
       next.prompts = next.prompts.map((prompt) =>
-        prompt.promptId === event.data.promptId ? { ...prompt, content: event.data.content } : prompt
+        // Other words have not arrived, whatever became of those before.
+        prompt.promptId === event.data.promptId ? { ...prompt, content: event.data.content, inDoubt: false } : prompt
       )
       return
     case "prompt.withdrawn":
@@ -146,6 +148,7 @@ const apply = (next: Writable<SessionState>, event: SessionEvent, before: Sessio
           ? {
               ...prompt,
               dispatchedAt: event.at,
+              inDoubt: false,
               // A steering prompt whose turn has ended goes out like any other.
               delivery: event.data.delivery,
               turnId: event.data.turnId ?? null
@@ -156,7 +159,15 @@ const apply = (next: Writable<SessionState>, event: SessionEvent, before: Sessio
     case "prompt.returned":
       next.prompts = next.prompts.map((prompt) =>
         prompt.promptId === event.data.promptId
-          ? { ...prompt, dispatchedAt: null, delivery: "queue", turnId: null, returned: prompt.returned + 1 }
+          ? {
+              ...prompt,
+              dispatchedAt: null,
+              delivery: "queue",
+              turnId: null,
+              // Of one in doubt it had been said before; now it is known.
+              returned: prompt.returned + (prompt.dispatchedAt === null ? 0 : 1),
+              inDoubt: event.data.inDoubt === true
+            }
           : prompt
       )
       return

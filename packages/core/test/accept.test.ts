@@ -281,6 +281,20 @@ describe("What a backend tells", () => {
     assert.deepInclude(session.state().prompts[0], { dispatchedAt: null, returned: 1 })
   })
 
+  it("knows that a prompt may have arrived before the end of a session which can be resumed", () => {
+    const session = open()
+    session.tell([{ type: "backend.identified", data: { nativeId: "n" } }])
+    session.command(send)
+    session.tell([{ type: "backend.closed", data: { reason: "exited", exitCode: 1 } }])
+    const [prompt] = session.state().prompts
+    assert.deepInclude(prompt, { dispatchedAt: null, inDoubt: true })
+    session.command({
+      type: "prompt.edit",
+      data: { promptId: prompt!.promptId as PromptId, content: send.data.content }
+    })
+    assert.isFalse(session.state().prompts[0]!.inDoubt)
+  })
+
   it("keeps a prompt in doubt over a loss, because the provider can be asked whether it arrived", () => {
     const session = open()
     session.command(send)

@@ -39,7 +39,7 @@ export const makeGenerationSlot = (parts: GenerationSlotParts): Effect.Effect<Ge
           ...(secrets === undefined ? {} : { secrets }),
           ...(resume && state.nativeId !== null ? { nativeId: state.nativeId } : {}),
           inDoubt: state.prompts
-            .filter((prompt) => prompt.dispatchedAt !== null)
+            .filter((prompt) => prompt.dispatchedAt !== null || prompt.inDoubt)
             .map((prompt) => prompt.promptId as PromptId),
           ...(state.terminal === null ? {} : { size: { cols: state.terminal.cols, rows: state.terminal.rows } })
         }

@@ -80,6 +80,55 @@ describe("loss and recovery", () => {
     })
   )
 
+  for (const [how, policy, end] of [
+    ["given up", { maxAttempts: 1 }, "failed"],
+    ["closed", { closeGraceMs: 1, closeTimeoutMs: 1 }, "closed"]
+  ] as const) {
+    it.effect(`asks about a prompt in doubt when a session that was ${how} is opened again`, () =>
+      Effect.gen(function* () {
+        for (const hasArrived of [true, false]) {
+          const taken = yield* Deferred.make<void>()
+          const backend = scriptedBackend({
+            name: "doubtful",
+            capabilities: { prompts: true, resume: true },
+            openings: (request) =>
+              request.generation === 1
+                ? {
+                    nativeId: "n",
+                    answer: (command) =>
+                      command.type === "prompt"
+                        ? Effect.andThen(Deferred.succeed(taken, undefined), Effect.never)
+                        : Effect.never
+                  }
+                : { nativeId: "n", arrived: hasArrived ? request.inDoubt : [], answer: scriptedAgent() }
+          })
+          const { holdfast, log, sessionId } = yield* openSession(backend, { policy })
+          const { commandId } = yield* holdfast.command(sessionId, prompt("once"))
+          const first = yield* backend.opening(1)
+          yield* Deferred.await(taken)
+          if (how === "given up") first.die("the connection broke", true)
+          else yield* holdfast.command(sessionId, { type: "session.close", data: {} })
+          const ended = yield* elapseUntil(holdfast, sessionId, (state) => state.chart.lifecycle === end)
+          assert.deepInclude(ended.prompts[0], { dispatchedAt: null, inDoubt: true })
+          yield* holdfast.command(sessionId, { type: "session.open", data: {} })
+          yield* elapseUntil(holdfast, sessionId, (state) => isIdle(state) && state.generation === 2)
+          const second = yield* backend.opening(2)
+          assert.deepStrictEqual(second.request.inDoubt, [commandId as string as PromptId])
+          assert.lengthOf(
+            second.performed.filter(({ type }) => type === "prompt"),
+            hasArrived ? 0 : 1
+          )
+          const types = yield* typesOf(log, sessionId)
+          assert.lengthOf(
+            types.filter((type) => type === "prompt.delivered"),
+            1
+          )
+          assert.notInclude(types, "backend.noted")
+        }
+      })
+    )
+  }
+
   it.effect("at its start resumes what can be resumed and ends the rest with the reason", () =>
     Effect.gen(function* () {
       const log = makeMemory()
