@@ -20,6 +20,9 @@ import { agentBackend, type AgentPlace } from "./agentHouse.ts"
 /** Milliseconds for anything that is waited for: many times what it takes on a loaded machine. */
 export const patience = 60_000
 
+/** For sessions whose runtime is killed again and again, seldom with a turn in between: the defaults wait ever longer, and give up. */
+export const patient: Partial<SessionPolicy> = { maxAttempts: 1_000, retryDelayMs: 0 }
+
 /** A runtime that runs. */
 export interface AgentRuntime {
   readonly log: EventLogService
