@@ -143,8 +143,12 @@ export const changeOf = (word: string | undefined): FileChange["change"] => {
   return word === "delete" || word === "deleted" ? "deleted" : "modified"
 }
 
+/** What stands before a difference's first line of its own, and says nothing more than that does. */
+const indexLines = /^Index: .*\n=+\n/
+
 /** A difference with its added and deleted lines. */
-export const counted = (diff: string): Pick<Required<FileChange>, "diff" | "additions" | "deletions"> => {
+export const counted = (given: string): Pick<Required<FileChange>, "diff" | "additions" | "deletions"> => {
+  const diff = given.replace(indexLines, "")
   let additions = 0
   let deletions = 0
   let inHunk = false
