@@ -107,7 +107,10 @@ export interface HoldfastService extends SessionReader {
     options?: Omit<GcOptions, "now">
   ) => Effect.Effect<Removed & { readonly sessions: number }, LogUnavailable>
   readonly vacuum: Effect.Effect<void, LogUnavailable>
-  /** Waits for a state: that it is open, idle, closed. Completes at once if it is so already. */
+  /**
+   * Waits for a state: that it is open, idle, closed. Completes at once if it is so already; with the last state, which may
+   * not fit, where the session is removed or the runtime ends meanwhile.
+   */
   readonly until: (
     sessionId: SessionId,
     fits: (state: SessionState) => boolean

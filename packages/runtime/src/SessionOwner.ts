@@ -321,6 +321,8 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
       ask,
       until,
       isIdle: () =>
+        // Whoever waits for a state would be told one that does not fit.
+        watchers.size === 0 &&
         slot.current() === undefined &&
         inHand.length === 0 &&
         mailbox.size === 0 &&

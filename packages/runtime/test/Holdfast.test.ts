@@ -60,6 +60,22 @@ describe("a runtime", () => {
     })
   )
 
+  it.effect("waits for a state as long as it takes, also of a session that has ended", () =>
+    Effect.gen(function* () {
+      const { holdfast, sessionId } = yield* openSession(agent())
+      yield* holdfast.command(sessionId, { type: "session.close", data: {} })
+      yield* holdfast.until(sessionId, isClosed)
+      const waiting = yield* Effect.forkChild(
+        holdfast.until(sessionId, ({ title }) => title === "at last"),
+        { startImmediately: true }
+      )
+      yield* TestClock.adjust("10 minutes")
+      assert.isUndefined(waiting.pollUnsafe())
+      yield* holdfast.command(sessionId, { type: "session.rename", data: { title: "at last" } })
+      assert.strictEqual((yield* Fiber.join(waiting)).title, "at last")
+    })
+  )
+
   it.effect("makes one session for a repeated create", () =>
     Effect.gen(function* () {
       const { holdfast } = yield* openSession(agent())
