@@ -92,10 +92,12 @@ export const passedNames: ReadonlyArray<string> = [
  * What is configured unless the options say otherwise:
  * - a server of models that refuses connections ends the turn after some tries, where Codex would try for ever;
  * - variables with KEY, SECRET or TOKEN in their names do not reach the commands that the agent runs;
+ * - there are no goals: with one a model makes Codex start turn after turn that nobody asked for;
  * - a thread that no session has open is unloaded at once, where Codex would keep its memory, and its lock against other
  *   processes, for long.
  */
 export const defaultConfig: Readonly<Record<string, ConfigValue>> = {
+  "features.goals": false,
   "features.unbounded_connection_retries": false,
   "shell_environment_policy.ignore_default_excludes": false,
   thread_unload_delay_secs: 0

@@ -409,6 +409,17 @@ describe("A thread of Codex", () => {
 })
 
 describe("A server of Codex", () => {
+  test("offers the model no goals, with which it would start turns that nobody asked for, unless it is told to", () =>
+    Effect.gen(function* () {
+      for (const [config, offered] of [[{}, false] as const, [{ "features.goals": true }, true] as const]) {
+        const { backend, model, spec } = yield* live({}, { config })
+        const session = yield* openSession(backend, spec)
+        yield* session.ask("hello")
+        const { tools } = yield* model.waitForRequest(({ purpose }) => purpose === "turn")
+        assert.strictEqual(tools.includes("create_goal"), offered, tools.join(", "))
+      }
+    }))
+
   test("tries a model that is not listed, and says what it does not know of it", () =>
     Effect.gen(function* () {
       const { backend, model, spec } = yield* live()
