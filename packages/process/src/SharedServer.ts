@@ -14,7 +14,7 @@ export interface SharedServerOptions<A, E> {
   readonly start: Effect.Effect<Started<A>, E, Scope.Scope>
   /** Milliseconds to wait before starting again what failed or died young; doubles each time. Default 500. */
   readonly retryDelayMs?: number
-  /** The longest wait. Default 30,000. */
+  /** The longest wait. Default 5,000: whoever waits for it is a person, whose session tries a few times. */
   readonly maxRetryDelayMs?: number
   /** A server that lived this long does not count as having died young. Default 60,000. */
   readonly stableAfterMs?: number
@@ -38,7 +38,7 @@ type Ready<A, E> = Deferred.Deferred<A, E | typeof released>
 
 /** Prepares a server; nothing is started yet. It never starts itself again: the next {@link SharedServer.get} does. */
 export const makeSharedServer = <A, E>(options: SharedServerOptions<A, E>): SharedServer<A, E> => {
-  const { retryDelayMs = 500, maxRetryDelayMs = 30_000, stableAfterMs = 60_000 } = options
+  const { retryDelayMs = 500, maxRetryDelayMs = 5_000, stableAfterMs = 60_000 } = options
   let house = Scope.makeUnsafe()
   let current: Ready<A, E> | undefined
   /** Completes when nothing is left of the last server that was started. */
