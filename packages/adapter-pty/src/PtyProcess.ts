@@ -137,6 +137,8 @@ export const spawnPty = (nodePty: NodePty, launch: PtyLaunch, listener: PtyListe
     },
     resume: () => {
       isPaused = false
+      // It was silent because nobody listened.
+      lastData = performance.now()
       pty.resume()
     },
     isOpen: terminal.isOpen,
@@ -146,10 +148,11 @@ export const spawnPty = (nodePty: NodePty, launch: PtyLaunch, listener: PtyListe
     },
     release: () => {
       lastData = performance.now()
+      const isSilent = () => !isPaused && performance.now() - lastData >= silenceMs
       const timer = setInterval(() => {
-        const isSilent = !isPaused && performance.now() - lastData >= silenceMs
-        if (isSilent) terminal.close()
-        if (!terminal.isOpen()) clearInterval(timer)
+        if (!terminal.isOpen()) return clearInterval(timer)
+        // A host that was busy for that long has yet to read what came meanwhile, which it does between here and there.
+        if (isSilent()) setImmediate(() => isSilent() && terminal.close())
       }, silenceMs / 4)
     },
     destroy: terminal.close

@@ -26,6 +26,8 @@ export const withSharedReads = <A>(
   const { ReadStream } = tty
   let streams = 0
   class SharedReadStream extends ReadStream {
+    #isPaused = false
+
     constructor(fd: number) {
       const callback = (bytes: number) => {
         onRead(buffer.subarray(0, bytes))
@@ -33,6 +35,21 @@ export const withSharedReads = <A>(
       }
       super(fd, { onread: { buffer, callback } })
       streams++
+    }
+
+    override pause() {
+      this.#isPaused = true
+      return super.pause()
+    }
+
+    override resume() {
+      this.#isPaused = false
+      return super.resume()
+    }
+
+    /** A resume that a pause has overtaken still reads, and what is read here would be told at once. */
+    override read(size?: number): unknown {
+      return this.#isPaused ? null : super.read(size)
     }
   }
   // `spawn` is synchronous, so nobody else comes across it.

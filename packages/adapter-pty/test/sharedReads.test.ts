@@ -52,6 +52,39 @@ describe.runIf(process.platform !== "win32")("shared reads", () => {
     assert.strictEqual(await run(nodePty, true), printed)
   })
 
+  it("lose no byte to a host that listens late, or is busy when it does", async () => {
+    const lines = 1_000
+    const printed = Array.from({ length: lines }, (_, line) => `${line + 1}\r\n`).join("")
+    const busy = (ms: number) => {
+      for (const until = performance.now() + ms; performance.now() < until;);
+    }
+    for (const busyMs of [60, 300]) {
+      let output = ""
+      await new Promise<void>((resolve) => {
+        const terminal = spawnPty(
+          nodePty,
+          { ...launch, args: [String(lines)] },
+          {
+            onData: (chunk) => (output += chunk.toString("latin1")),
+            onExit: () => resolve(),
+            onLinger: () => {
+              terminal.release()
+              // Longer than the silence after which a terminal counts as read to its end; then where timers come before reads.
+              setTimeout(() => {
+                setImmediate(() => {
+                  terminal.resume()
+                  busy(busyMs)
+                })
+              }, 250)
+            }
+          }
+        )
+        terminal.pause()
+      })
+      assert.strictEqual(output, printed)
+    }
+  })
+
   it("leave Node's streams alone when no terminal can be made", () => {
     const { ReadStream } = tty
     const fail = () => {
