@@ -57,6 +57,8 @@ describe("scriptedBackend", () => {
       const refused = yield* Effect.flip(opened.perform({ type: "write", bytes: new Uint8Array(1) }))
       assert.instanceOf(refused, BackendRefused)
       yield* opened.perform({ type: "interrupt", turnId: "t" as TurnId })
+      // It goes round once in the outbox, and once to whoever reads.
+      yield* Effect.yieldNow
       yield* Effect.yieldNow
       assert.deepStrictEqual(seen, [titled("interrupted")])
       const session = yield* backend.opening(1)
