@@ -194,6 +194,7 @@ const bulkAnswer = async (contender: Contender, directory: string): Promise<Read
   try {
     const sessionId = await start(holdfast, contender)
     await turn(holdfast, sessionId, "hello")
+    await holdfast.vacuum()
     const before = (await holdfast.stats()).bytes
     let rows = 0
     let length = 0
