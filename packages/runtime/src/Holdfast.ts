@@ -135,6 +135,7 @@ export const makeHoldfast = (
   Effect.gen(function* () {
     const policy: SessionPolicy = { ...defaultPolicy, ...options.policy }
     const clock = yield* Clock.Clock
+    const context = yield* Effect.context<never>()
     const byName = new Map(options.backends.map((backend) => [backend.name, backend]))
     // First, and so run last: once the scope of every session is closed.
     yield* Effect.addFinalizer(() =>
@@ -149,10 +150,10 @@ export const makeHoldfast = (
       policy,
       maxLive: options.maxLive ?? defaultMaxLive,
       onStored: (events, before, after) => {
-        Effect.runSync(Metric.update(Telemetry.eventsStored, events))
+        Telemetry.eventsStored.updateUnsafe(events, context)
         if (after.terminal === null) return
         const bytes = after.terminal.offset - (before.terminal?.offset ?? 0)
-        if (bytes > 0) Effect.runSync(Metric.update(Telemetry.outputStored, bytes))
+        if (bytes > 0) Telemetry.outputStored.updateUnsafe(bytes, context)
         snapshotter.note(after.sessionId, after.terminal)
       },
       onDropped: (sessionId) => snapshotter.forget(sessionId)
@@ -338,10 +339,7 @@ const malformed = (
 
 const countOutcome = <A, E extends { readonly _tag: string }>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.onExit(effect, (exit) =>
-    Metric.update(
-      Metric.withAttributes(Telemetry.commands, { outcome: exit._tag === "Success" ? "accepted" : "refused" }),
-      1
-    )
+    Metric.update(exit._tag === "Success" ? Telemetry.commandsAccepted : Telemetry.commandsRefused, 1)
   )
 
 /**

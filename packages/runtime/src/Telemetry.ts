@@ -14,5 +14,10 @@ export const outputStored = Metric.counter("holdfast.output.bytes", { incrementa
 /** Sessions that have an owner in this process. */
 export const liveSessions = Metric.gauge("holdfast.sessions.live")
 
-/** Commands, by `outcome`: accepted, rejected or failed. */
-export const commands = Metric.counter("holdfast.commands", { incremental: true })
+const commands = Metric.counter("holdfast.commands", { incremental: true })
+
+/** Commands by `outcome`: those that were accepted. */
+export const commandsAccepted = Metric.withAttributes(commands, { outcome: "accepted" })
+
+/** Those that were rejected, or failed. */
+export const commandsRefused = Metric.withAttributes(commands, { outcome: "refused" })
