@@ -244,6 +244,15 @@ export const moveChart = (value: ChartValue, event: ChartEvent): ChartValue => s
 
 const groupOf = (type: string): string => type.slice(0, type.indexOf("."))
 
+/** By known type, of which there are some 80: it is asked several times for each event. */
+const chartTypes = new Map<KnownType, boolean>()
+
 /** Whether events of this type move the chart. */
-export const isChartType = (type: KnownType): type is ChartType =>
-  type !== "backend.noted" && Object.hasOwn(regions, groupOf(type))
+export const isChartType = (type: KnownType): type is ChartType => {
+  let moves = chartTypes.get(type)
+  if (moves === undefined) {
+    moves = type !== "backend.noted" && Object.hasOwn(regions, groupOf(type))
+    chartTypes.set(type, moves)
+  }
+  return moves
+}
