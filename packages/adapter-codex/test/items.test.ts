@@ -213,7 +213,7 @@ describe("A command", () => {
       dataOf(hear().take(started(command("c", { commandActions: actions }))), "item.started")[0]!.tool
     const read = { type: "read", command: "cat a.txt", name: "a.txt", path: "a.txt" }
     const search = { type: "search", command: "rg x /src", query: "x", path: "/src" }
-    assert.deepInclude(kindOf(read), { kind: "read", title: "cat a.txt", locations: [{ path: "/work/a.txt" }] })
+    assert.deepInclude(kindOf(read), { kind: "read", title: "cat a.txt", locations: [{ path: "/workspace/a.txt" }] })
     assert.deepInclude(kindOf(search, { type: "listFiles", command: "ls", path: null }), {
       kind: "search",
       locations: [{ path: "/src" }]
@@ -238,7 +238,7 @@ describe("A command", () => {
 })
 
 describe("A patch", () => {
-  const change = (path: string, kind: object, diff: string) => ({ path: `/work/${path}`, kind, diff })
+  const change = (path: string, kind: object, diff: string) => ({ path: `/workspace/${path}`, kind, diff })
   const patch = (status: string, ...changes: ReadonlyArray<object>) => ({
     type: "fileChange",
     id: "call_1",
@@ -253,7 +253,11 @@ describe("A patch", () => {
       change("new.txt", { type: "add" }, "one\n--two"),
       change("old.txt", { type: "delete" }, "bye\n"),
       change("empty.txt", { type: "add" }, ""),
-      change("b.txt", { type: "update", move_path: "/work/c.txt" }, "@@ -1 +1 @@\n-x\n+y\n\n\nMoved to: /work/c.txt")
+      change(
+        "b.txt",
+        { type: "update", move_path: "/workspace/c.txt" },
+        "@@ -1 +1 @@\n-x\n+y\n\n\nMoved to: /workspace/c.txt"
+      )
     ]
     const events = hear().take(started(patch("inProgress", ...files)), completed(patch("completed", ...files)))
     assert.deepStrictEqual(types(events), ["item.started", ...files.map(() => "file.changed"), "item.completed"])
@@ -261,31 +265,34 @@ describe("A patch", () => {
     assert.deepStrictEqual(
       told.map(({ additions, change: how, deletions, path }) => [path, how, additions, deletions]),
       [
-        ["/work/a.txt", "modified", 1, 1],
-        ["/work/new.txt", "created", 2, 0],
-        ["/work/old.txt", "deleted", 0, 1],
-        ["/work/empty.txt", "created", 0, 0],
-        ["/work/c.txt", "moved", 1, 1]
+        ["/workspace/a.txt", "modified", 1, 1],
+        ["/workspace/new.txt", "created", 2, 0],
+        ["/workspace/old.txt", "deleted", 0, 1],
+        ["/workspace/empty.txt", "created", 0, 0],
+        ["/workspace/c.txt", "moved", 1, 1]
       ]
     )
     assert.strictEqual(
       told[1]!.diff,
-      "--- /dev/null\n+++ /work/new.txt\n@@ -0,0 +1,2 @@\n+one\n+--two\n\\ No newline at end of file\n"
+      "--- /dev/null\n+++ /workspace/new.txt\n@@ -0,0 +1,2 @@\n+one\n+--two\n\\ No newline at end of file\n"
     )
-    assert.strictEqual(told[2]!.diff, "--- /work/old.txt\n+++ /dev/null\n@@ -1 +0,0 @@\n-bye\n")
+    assert.strictEqual(told[2]!.diff, "--- /workspace/old.txt\n+++ /dev/null\n@@ -1 +0,0 @@\n-bye\n")
     assert.deepInclude(told[4], {
-      from: "/work/b.txt",
-      diff: "--- /work/b.txt\n+++ /work/c.txt\n@@ -1 +1 @@\n-x\n+y\n"
+      from: "/workspace/b.txt",
+      diff: "--- /workspace/b.txt\n+++ /workspace/c.txt\n@@ -1 +1 @@\n-x\n+y\n"
     })
     assert.deepInclude(dataOf(events, "item.started")[0]!.tool, { kind: "edit", title: "Change 5 files" })
   })
 
   it("has a diff that ends with its last line, where Codex leaves the end of the line out", () => {
     const bare = change("a.txt", { type: "update", move_path: null }, "@@ -1 +1 @@\n-x\n+y")
-    const moved = change("b.txt", { type: "update", move_path: "/work/c.txt" }, "\n\nMoved to: /work/c.txt")
+    const moved = change("b.txt", { type: "update", move_path: "/workspace/c.txt" }, "\n\nMoved to: /workspace/c.txt")
     assert.deepStrictEqual(
       dataOf(hear().take(completed(patch("completed", bare, moved))), "file.changed").map(({ diff }) => diff),
-      ["--- /work/a.txt\n+++ /work/a.txt\n@@ -1 +1 @@\n-x\n+y\n", "--- /work/b.txt\n+++ /work/c.txt\n"]
+      [
+        "--- /workspace/a.txt\n+++ /workspace/a.txt\n@@ -1 +1 @@\n-x\n+y\n",
+        "--- /workspace/b.txt\n+++ /workspace/c.txt\n"
+      ]
     )
   })
 
@@ -306,7 +313,7 @@ describe("A patch", () => {
     const kindOf = (...changes: ReadonlyArray<object>) =>
       dataOf(hear().take(started(patch("inProgress", ...changes))), "item.started")[0]!.tool
     const gone = change("a.txt", { type: "delete" }, "x\n")
-    const moved = change("a.txt", { type: "update", move_path: "/work/b.txt" }, "\n\nMoved to: /work/b.txt")
+    const moved = change("a.txt", { type: "update", move_path: "/workspace/b.txt" }, "\n\nMoved to: /workspace/b.txt")
     assert.deepInclude(kindOf(gone), { kind: "delete", title: "Delete a.txt" })
     assert.deepInclude(kindOf(moved), { kind: "move", title: "Move a.txt → b.txt" })
     assert.deepInclude(kindOf(gone, moved), { kind: "edit" })
@@ -388,7 +395,7 @@ describe("Other items", () => {
     assert.deepStrictEqual(ended(search).raw, { results: [{ url: "https://x" }] })
     const page = { ...search, query: "", action: { type: "openPage", url: "https://x" }, results: null }
     assert.deepInclude(ended(page).tool, { kind: "fetch", title: "Open https://x" })
-    assert.deepInclude(ended({ type: "imageView", id: "v", path: "/work/a.png" }).tool, {
+    assert.deepInclude(ended({ type: "imageView", id: "v", path: "/workspace/a.png" }).tool, {
       kind: "read",
       title: "View a.png"
     })

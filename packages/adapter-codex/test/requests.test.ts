@@ -211,7 +211,7 @@ describe("The approval of a patch", () => {
 
   it("shows the diff, which is only in its item", () => {
     const { take } = hear()
-    const changes = [{ path: "/work/a.txt", kind: { type: "add" }, diff: "hello\n" }]
+    const changes = [{ path: "/workspace/a.txt", kind: { type: "add" }, diff: "hello\n" }]
     take(started({ type: "fileChange", id: "call_1", changes, status: "inProgress" }))
     const { itemId, options, title, tool } = permissionOf(take(asks(0, method, { reason: null, grantRoot: null })))
     assert.strictEqual<unknown>(itemId, "u1/call_1")
@@ -232,7 +232,11 @@ describe("The approval of a patch", () => {
 
 describe("The approval of rights", () => {
   const method = "item/permissions/requestApproval"
-  const params = { cwd: "/work", reason: "To fetch", permissions: { network: { enabled: true }, fileSystem: null } }
+  const params = {
+    cwd: "/workspace",
+    reason: "To fetch",
+    permissions: { network: { enabled: true }, fileSystem: null }
+  }
 
   it("grants what was asked for, for a turn or the session, or nothing", () => {
     const { options, title } = permissionOf(hear().take(asks(0, method, params)))

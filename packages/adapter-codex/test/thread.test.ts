@@ -46,16 +46,16 @@ describe("A turn", () => {
     const input = [
       { type: "text", text: "Look" },
       { type: "image", url: "data:image/png;base64,aGk=" },
-      { type: "localImage", path: "/work/a.png" },
-      { type: "mention", name: "b", path: "/work/b.txt" }
+      { type: "localImage", path: "/workspace/a.png" },
+      { type: "mention", name: "b", path: "/workspace/b.txt" }
     ]
     const said = userMessage("typed in another app", ...input)
     const [end] = dataOf(hear().take(started(said), completed(said)), "item.completed")
     assert.deepInclude(end, { kind: "message", role: "user", text: "Look" })
     assert.deepStrictEqual<unknown>(end!.content, [
       { type: "image", mimeType: "image/png", data: "aGk=" },
-      { type: "image", mimeType: "image/*", uri: "file:///work/a.png" },
-      { type: "resource", uri: "file:///work/b.txt", name: "b" }
+      { type: "image", mimeType: "image/*", uri: "file:///workspace/a.png" },
+      { type: "resource", uri: "file:///workspace/b.txt", name: "b" }
     ])
   })
 

@@ -40,7 +40,7 @@ export const command = (id = "call_1", more: object = {}) => ({
   type: "commandExecution",
   id,
   command: "/bin/bash -lc 'make test'",
-  cwd: "/work",
+  cwd: "/workspace",
   processId: "71",
   source: "unifiedExecStartup",
   status: "inProgress",
@@ -59,7 +59,7 @@ export interface Heard {
 
 /** A normaliser in a running turn `u1`, or before any. */
 export const hear = (options: { readonly idle?: true } = {}): Heard => {
-  const normaliser = makeCodexNormaliser({ threadId: thread, generation: 3, cwd: "/work" })
+  const normaliser = makeCodexNormaliser({ threadId: thread, generation: 3, cwd: "/workspace" })
   const replies: Array<CodexReply> = []
   const take: Heard["take"] = (...messages) =>
     messages.flatMap((one) => {
