@@ -25,14 +25,14 @@ const arrows: ReadonlyArray<readonly [folder: RegExp, targets: ReadonlyArray<str
   [/^(core|process)$/, []],
   [/^(runtime|store-[^/]+|adapter-[^/]+|testkit)$/, ["core", "process"]],
   [/^(client|terminal-face)$/, ["core"]],
-  [/^server$/, ["core", "runtime"]]
+  [/^server$/, ["core", "process", "runtime"]]
 ]
 
 /** The packages that run in browsers and workers too. */
-const everywhere = ["core", "terminal-face"]
+const everywhere = ["client", "core", "terminal-face"]
 
 /** The packages whose tests compose the house, and so may import any of it. */
-const composedInTests = ["runtime", "testkit"]
+const composedInTests = ["client", "runtime", "server", "testkit"]
 
 /** What one file asks for. A computed import has no specifier. */
 interface Import {

@@ -119,7 +119,11 @@ describe("the layering check", () => {
   })
 
   it("refuses a store in the server", () => {
-    refuses("packages/server/src/A.ts", `import "@holdfast/store-sqlite"`, /@holdfast\/core, @holdfast\/runtime$/)
+    refuses(
+      "packages/server/src/A.ts",
+      `import "@holdfast/store-sqlite"`,
+      /@holdfast\/core, @holdfast\/process, @holdfast\/runtime$/
+    )
   })
 
   it("refuses any of ours in a package that has no arrows", () => {

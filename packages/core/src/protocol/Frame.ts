@@ -1,0 +1,322 @@
+/**
+ * The binary frames of the live protocol: what a subscription carries, and keystrokes. A frame is a head that is one
+ * subscription's own and a body that all subscriptions at the same cursor share, so that a server encodes a page once.
+ *
+ * ```text
+ * server → client   u8 kind · u32 subscription · u32 length of the JSON · JSON (UTF-8) · payloads, one after the other
+ * client → server   u8 16 · 16 bytes session id · 16 bytes command id · the bytes that were typed
+ * server → client   u8 17 · 16 bytes command id          (they are written)
+ * ```
+ *
+ * Numbers are big-endian, ids are the bytes of their UUID. In the JSON of a page an event that has a payload says its
+ * length as `bytes`; payloads follow in the order of `covering`, then `events`.
+ */
+import { Schema } from "effect"
+import type { Followed, GapReason } from "../EventLog.ts"
+import { type EventRecord, EventType } from "../EventRecord.ts"
+import { Actor, CommandId, SessionId } from "../Ids.ts"
+import { TerminalDimension } from "../SessionEvent.ts"
+
+/** First byte of a frame. A receiver closes on a kind that it does not know ({@link CloseCode.malformed}). */
+export const FrameKind = {
+  /** Events, a gap, or that there are no more: {@link Followed}. */
+  page: 1,
+  /** Events from before the subscription began: what a client shows until somebody scrolls further back. */
+  history: 2,
+  /** A terminal's screen: what it shows begins here, whatever it showed before. */
+  screen: 3,
+  /** From the client: what somebody typed. */
+  keystrokes: 16,
+  /** The answer: they reached the terminal. */
+  typed: 17
+} as const
+
+/** Bytes of the head of a server's frame. */
+export const frameHeadBytes = 5
+
+const EventFrame = Schema.Struct({
+  seq: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)),
+  at: Schema.Number,
+  generation: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
+  type: EventType,
+  version: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)),
+  data: Schema.Record(Schema.String, Schema.Unknown),
+  bytes: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
+  actor: Schema.optionalKey(Actor),
+  cause: Schema.optionalKey(CommandId)
+})
+
+const seq = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+const events = Schema.Array(EventFrame)
+
+const PageFrame = Schema.Union([
+  Schema.Struct({ answer: Schema.Literal("exact"), events, cursor: seq, head: seq }),
+  Schema.Struct({
+    answer: Schema.Literal("snapshot"),
+    wholeAt: seq,
+    covering: events,
+    events,
+    cursor: seq,
+    head: seq
+  }),
+  Schema.Struct({
+    answer: Schema.Literal("gap"),
+    reason: Schema.Literals(["ahead", "corrupt", "missing", "removed"] satisfies ReadonlyArray<GapReason>),
+    from: seq,
+    to: seq,
+    detail: Schema.String,
+    cursor: seq,
+    head: seq
+  }),
+  Schema.Struct({ answer: Schema.Literal("caught-up"), cursor: seq })
+])
+
+/** A screen: its payload is text for a terminal emulator, after which it shows what the session's terminal shows. */
+export const ScreenHead = Schema.Struct({
+  /** The last event whose output it shows. */
+  seq,
+  /** Bytes of output until then: where the next output begins. */
+  offset: Schema.Number,
+  cols: TerminalDimension,
+  rows: TerminalDimension,
+  title: Schema.NullOr(Schema.String),
+  /** Why it is sent: it is the first, or the client was too far behind to be given all output. */
+  why: Schema.Literals(["opened", "resync"])
+})
+export type ScreenHead = typeof ScreenHead.Type
+
+/** Events from before the subscription's cursor, without terminal output. */
+export interface HistoryPage {
+  /** The events after this seq, up to the subscription's first cursor, as far as they are still there. */
+  readonly after: number
+  readonly events: ReadonlyArray<EventRecord>
+}
+
+/** What a server's frame says. */
+export type ServerFrame =
+  | { readonly kind: "page"; readonly subscription: number; readonly page: Followed; readonly bytes: number }
+  | { readonly kind: "history"; readonly subscription: number; readonly page: HistoryPage; readonly bytes: number }
+  | {
+      readonly kind: "screen"
+      readonly subscription: number
+      readonly screen: ScreenHead
+      readonly ansi: Uint8Array
+      readonly bytes: number
+    }
+  | { readonly kind: "typed"; readonly commandId: CommandId; readonly bytes: number }
+
+/** A frame that is not what the protocol says. */
+export class FrameInvalid extends Schema.TaggedError<FrameInvalid>("@holdfast/core/FrameInvalid")("FrameInvalid", {
+  field: Schema.String,
+  expected: Schema.String
+}) {
+  override get message() {
+    return `${this.field} of a frame is not valid: expected ${this.expected}`
+  }
+}
+
+const utf8 = new TextEncoder()
+const text = new TextDecoder("utf-8", { fatal: true })
+
+const withoutBytes = ({ bytes, sessionId: _sessionId, ...rest }: EventRecord) =>
+  bytes === undefined ? rest : { ...rest, bytes: bytes.byteLength }
+
+const body = (json: unknown, payloads: ReadonlyArray<Uint8Array>): Uint8Array<ArrayBuffer> => {
+  const head = utf8.encode(JSON.stringify(json))
+  let length = 4 + head.byteLength
+  for (const payload of payloads) length += payload.byteLength
+  const bytes = new Uint8Array(length)
+  new DataView(bytes.buffer).setUint32(0, head.byteLength)
+  bytes.set(head, 4)
+  let at = 4 + head.byteLength
+  for (const payload of payloads) {
+    bytes.set(payload, at)
+    at += payload.byteLength
+  }
+  return bytes
+}
+
+const payloadsOf = (records: ReadonlyArray<EventRecord>): Array<Uint8Array> => {
+  const payloads: Array<Uint8Array> = []
+  for (const { bytes } of records) if (bytes !== undefined) payloads.push(bytes)
+  return payloads
+}
+
+/** The body of a page: to be sent behind the head of each subscription that is at its cursor. */
+export const encodePage = (page: Followed): Uint8Array<ArrayBuffer> => {
+  switch (page.answer) {
+    case "exact":
+      return body({ ...page, events: page.events.map(withoutBytes) }, payloadsOf(page.events))
+    case "snapshot":
+      return body(
+        { ...page, covering: page.covering.map(withoutBytes), events: page.events.map(withoutBytes) },
+        payloadsOf([...page.covering, ...page.events])
+      )
+    default:
+      return body(page, [])
+  }
+}
+
+/** The body of a history page. */
+export const encodeHistory = ({ after, events: records }: HistoryPage): Uint8Array<ArrayBuffer> =>
+  body({ after, events: records.map(withoutBytes) }, payloadsOf(records))
+
+/** The body of a screen. */
+export const encodeScreen = (screen: ScreenHead, ansi: Uint8Array): Uint8Array<ArrayBuffer> => body(screen, [ansi])
+
+/** Writes the head of a server's frame at the start of `into`, which has room for {@link frameHeadBytes}. */
+export const writeFrameHead = (
+  into: Uint8Array,
+  at: number,
+  kind: (typeof FrameKind)["page" | "history" | "screen"],
+  subscription: number
+): void => {
+  into[at] = kind
+  into[at + 1] = subscription >>> 24
+  into[at + 2] = subscription >>> 16
+  into[at + 3] = subscription >>> 8
+  into[at + 4] = subscription
+}
+
+/** A whole server's frame, for who sends it once. */
+export const encodeFrame = (
+  kind: (typeof FrameKind)["page" | "history" | "screen"],
+  subscription: number,
+  frameBody: Uint8Array
+): Uint8Array<ArrayBuffer> => {
+  const frame = new Uint8Array(frameHeadBytes + frameBody.byteLength)
+  writeFrameHead(frame, 0, kind, subscription)
+  frame.set(frameBody, frameHeadBytes)
+  return frame
+}
+
+const writeUuid = (into: Uint8Array, at: number, uuid: string): void => {
+  const hex = uuid.replaceAll("-", "")
+  for (let index = 0; index < 16; index++) into[at + index] = Number.parseInt(hex.slice(2 * index, 2 * index + 2), 16)
+}
+
+const readUuid = (from: Uint8Array, at: number): string => {
+  let hex = ""
+  for (let index = 0; index < 16; index++) hex += from[at + index]!.toString(16).padStart(2, "0")
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+}
+
+/** The frame of what somebody typed. */
+export const encodeKeystrokes = (
+  sessionId: SessionId,
+  commandId: CommandId,
+  typed: Uint8Array
+): Uint8Array<ArrayBuffer> => {
+  const frame = new Uint8Array(33 + typed.byteLength)
+  frame[0] = FrameKind.keystrokes
+  writeUuid(frame, 1, sessionId)
+  writeUuid(frame, 17, commandId)
+  frame.set(typed, 33)
+  return frame
+}
+
+/** The frame that answers keystrokes. */
+export const encodeTyped = (commandId: CommandId): Uint8Array<ArrayBuffer> => {
+  const frame = new Uint8Array(17)
+  frame[0] = FrameKind.typed
+  writeUuid(frame, 1, commandId)
+  return frame
+}
+
+/** What somebody typed. */
+export interface Keystrokes {
+  readonly sessionId: SessionId
+  readonly commandId: CommandId
+  /** A view into the frame. */
+  readonly typed: Uint8Array
+}
+
+const isSessionId = Schema.is(SessionId)
+const isCommandId = Schema.is(CommandId)
+
+/** Reads a client's frame. Throws {@link FrameInvalid}. */
+export const decodeKeystrokes = (frame: Uint8Array): Keystrokes => {
+  if (frame[0] !== FrameKind.keystrokes) {
+    throw new FrameInvalid({ field: "kind", expected: `${FrameKind.keystrokes}, keystrokes` })
+  }
+  if (frame.byteLength < 33) throw new FrameInvalid({ field: "length", expected: "at least 33 bytes" })
+  const sessionId = readUuid(frame, 1)
+  const commandId = readUuid(frame, 17)
+  if (!isSessionId(sessionId)) throw new FrameInvalid({ field: "sessionId", expected: "a UUID version 7" })
+  if (!isCommandId(commandId)) throw new FrameInvalid({ field: "commandId", expected: "a UUID version 7" })
+  return { sessionId, commandId, typed: frame.subarray(33) }
+}
+
+const decodePage = Schema.decodeUnknownSync(PageFrame)
+const decodeHistory = Schema.decodeUnknownSync(Schema.Struct({ after: seq, events }))
+const decodeScreen = Schema.decodeUnknownSync(ScreenHead)
+
+const checked = <A>(decode: (json: unknown) => A, json: unknown): A => {
+  try {
+    return decode(json)
+  } catch (error) {
+    throw new FrameInvalid({ field: "json", expected: `what the protocol says of it (${String(error)})` })
+  }
+}
+
+/**
+ * Reads a server's frame. Payloads are views into it. `sessionOf` tells which session a subscription is of; undefined
+ * where there is none of that number (any more), and then the frame says nothing. Throws {@link FrameInvalid}.
+ */
+export const decodeFrame = (
+  frame: Uint8Array,
+  sessionOf: (subscription: number) => SessionId | undefined
+): ServerFrame | undefined => {
+  const bytes = frame.byteLength
+  const kind = frame[0]
+  const view = new DataView(frame.buffer, frame.byteOffset, bytes)
+  if (kind === FrameKind.typed) {
+    const commandId = bytes === 17 ? readUuid(frame, 1) : ""
+    if (!isCommandId(commandId)) throw new FrameInvalid({ field: "commandId", expected: "the 16 bytes of an id" })
+    return { kind: "typed", commandId, bytes }
+  }
+  if (kind !== FrameKind.page && kind !== FrameKind.history && kind !== FrameKind.screen) {
+    throw new FrameInvalid({ field: "kind", expected: "a kind of this protocol's version" })
+  }
+  if (bytes < frameHeadBytes + 4) throw new FrameInvalid({ field: "length", expected: "a whole head" })
+  const subscription = view.getUint32(1)
+  const jsonEnd = frameHeadBytes + 4 + view.getUint32(frameHeadBytes)
+  if (jsonEnd > bytes) throw new FrameInvalid({ field: "length", expected: `at least ${jsonEnd} bytes` })
+  const sessionId = sessionOf(subscription)
+  if (sessionId === undefined) return undefined
+  let json: unknown
+  try {
+    json = JSON.parse(text.decode(frame.subarray(frameHeadBytes + 4, jsonEnd)))
+  } catch (error) {
+    throw new FrameInvalid({ field: "json", expected: `JSON (${String(error)})` })
+  }
+  let at = jsonEnd
+  const take = (length: number): Uint8Array => {
+    if (at + length > bytes) throw new FrameInvalid({ field: "payload", expected: `${length} bytes at ${at}` })
+    at += length
+    return frame.subarray(at - length, at)
+  }
+  const recordsOf = (list: ReadonlyArray<typeof EventFrame.Type>): ReadonlyArray<EventRecord> =>
+    list.map(({ bytes: length, ...rest }) =>
+      length === undefined ? { sessionId, ...rest } : { sessionId, ...rest, bytes: take(length) }
+    )
+  switch (kind) {
+    case FrameKind.page: {
+      const page = checked(decodePage, json)
+      if (page.answer === "exact") {
+        return { kind: "page", subscription, bytes, page: { ...page, events: recordsOf(page.events) } }
+      }
+      if (page.answer === "snapshot") {
+        const covering = recordsOf(page.covering)
+        return { kind: "page", subscription, bytes, page: { ...page, covering, events: recordsOf(page.events) } }
+      }
+      return { kind: "page", subscription, bytes, page }
+    }
+    case FrameKind.history: {
+      const history = checked(decodeHistory, json)
+      return { kind: "history", subscription, bytes, page: { ...history, events: recordsOf(history.events) } }
+    }
+    case FrameKind.screen:
+      return { kind: "screen", subscription, bytes, screen: checked(decodeScreen, json), ansi: frame.subarray(at) }
+  }
+}

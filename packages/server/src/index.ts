@@ -1,0 +1,3 @@
+/** The HTTP and WebSocket face of a runtime: typed API, live connections, auth and roles. */
+export * from "./access/SessionAccess.ts"
+export * from "./auth/Authenticator.ts"
