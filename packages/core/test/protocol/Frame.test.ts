@@ -1,0 +1,154 @@
+import { eventBodies, numberedId } from "@holdfast/testkit"
+import { assert, describe, it } from "@effect/vitest"
+import * as fc from "fast-check"
+import type { Followed } from "../../src/EventLog.ts"
+import type { EventRecord } from "../../src/EventRecord.ts"
+import type { CommandId, SessionId } from "../../src/Ids.ts"
+import {
+  decodeFrame,
+  decodeKeystrokes,
+  encodeFrame,
+  encodeHistory,
+  encodeKeystrokes,
+  encodePage,
+  encodeScreen,
+  encodeTyped,
+  FrameInvalid,
+  FrameKind
+} from "../../src/protocol/Frame.ts"
+
+const sessionId = numberedId(5) as SessionId
+const commandId = numberedId(6) as CommandId
+
+const records = (after: number, maxLength: number): fc.Arbitrary<ReadonlyArray<EventRecord>> =>
+  fc
+    .array(fc.tuple(eventBodies(), fc.option(fc.uint8Array({ maxLength: 40 }), { nil: undefined })), { maxLength })
+    .map((bodies) =>
+      bodies.map(([body, bytes], index): EventRecord => {
+        const { bytes: own, ...rest } = body as unknown as EventRecord
+        const payload = own ?? bytes
+        const record = { ...rest, sessionId, seq: after + index + 1, at: 1_000, generation: 1, version: 1 }
+        return payload === undefined ? record : { ...record, bytes: payload }
+      })
+    )
+
+const pages: fc.Arbitrary<Followed> = fc.oneof(
+  records(7, 6).map((events): Followed => ({ answer: "exact", events, cursor: 7 + events.length, head: 20 })),
+  fc
+    .tuple(records(0, 2), records(7, 6))
+    .map(([covering, events]): Followed => ({
+      answer: "snapshot",
+      wholeAt: 9,
+      covering,
+      events,
+      cursor: 13,
+      head: 20
+    })),
+  fc.constant<Followed>({ answer: "gap", reason: "missing", from: 8, to: 9, detail: "gone", cursor: 9, head: 20 }),
+  fc.constant<Followed>({ answer: "caught-up", cursor: 20 })
+)
+
+const subscriptions = fc.integer({ min: 1, max: 0xffff_ffff })
+
+describe("A frame of a live connection", () => {
+  it("gives the page that was put into it, payloads and all, to the session of its subscription", () => {
+    fc.assert(
+      fc.property(pages, subscriptions, (page, subscription) => {
+        const bytes = encodeFrame(FrameKind.page, subscription, encodePage(page))
+        const frame = decodeFrame(bytes, (asked) => (asked === subscription ? sessionId : undefined))
+        assert.deepStrictEqual(frame, { kind: "page", subscription, page, bytes: bytes.byteLength })
+      }),
+      { numRuns: 300 }
+    )
+  })
+
+  it("gives history and screens back as they went", () => {
+    fc.assert(
+      fc.property(records(3, 6), fc.uint8Array({ maxLength: 99 }), subscriptions, (events, ansi, subscription) => {
+        const history = encodeFrame(FrameKind.history, subscription, encodeHistory({ after: 3, events }))
+        assert.deepStrictEqual(
+          decodeFrame(history, () => sessionId),
+          {
+            kind: "history",
+            subscription,
+            page: { after: 3, events },
+            bytes: history.byteLength
+          }
+        )
+        const screen = { seq: 9, offset: 5e9, cols: 80, rows: 24, title: null, why: "resync" } as const
+        const shown = encodeFrame(FrameKind.screen, subscription, encodeScreen(screen, ansi))
+        assert.deepStrictEqual(
+          decodeFrame(shown, () => sessionId),
+          {
+            kind: "screen",
+            subscription,
+            screen,
+            ansi,
+            bytes: shown.byteLength
+          }
+        )
+      })
+    )
+  })
+
+  it("carries what somebody types, and says when it is written", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 99 }), (typed) => {
+        assert.deepStrictEqual(decodeKeystrokes(encodeKeystrokes(sessionId, commandId, typed)), {
+          sessionId,
+          commandId,
+          typed
+        })
+      })
+    )
+    const answer = decodeFrame(encodeTyped(commandId), () => undefined)
+    assert.deepStrictEqual(answer, { kind: "typed", commandId, bytes: 17 })
+  })
+
+  it("says nothing where its subscription has ended meanwhile", () => {
+    const frame = encodeFrame(FrameKind.page, 3, encodePage({ answer: "caught-up", cursor: 1 }))
+    assert.strictEqual(
+      decodeFrame(frame, () => undefined),
+      undefined
+    )
+  })
+
+  it("is refused with a word about the field wherever it is cut or changed, and never misread as longer than it is", () => {
+    const page = pages.map((page) => encodeFrame(FrameKind.page, 3, encodePage(page)))
+    const damage = fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 }), fc.boolean())
+    fc.assert(
+      fc.property(page, damage, (bytes, [at, by, cut]) => {
+        const index = at % bytes.byteLength
+        const damaged = cut ? bytes.slice(0, index) : bytes.map((byte, place) => (place === index ? byte ^ by : byte))
+        for (const decode of [() => decodeFrame(damaged, () => sessionId), () => decodeKeystrokes(damaged)]) {
+          try {
+            decode()
+          } catch (error) {
+            assert.instanceOf(error, FrameInvalid)
+            assert.isNotEmpty((error as FrameInvalid).field)
+          }
+        }
+      }),
+      { numRuns: 1_000 }
+    )
+    assert.throws(() => decodeFrame(new Uint8Array(), () => sessionId), FrameInvalid)
+    assert.throws(() => decodeKeystrokes(encodeKeystrokes(sessionId, commandId, new Uint8Array()).slice(0, 32)), /33/)
+  })
+
+  it("refuses a page whose payloads are not all there", () => {
+    const events: ReadonlyArray<EventRecord> = [
+      {
+        sessionId,
+        seq: 1,
+        at: 1,
+        generation: 1,
+        version: 1,
+        type: "terminal.output",
+        data: { offset: 0 },
+        bytes: Buffer.from("hello")
+      }
+    ]
+    const whole = encodeFrame(FrameKind.page, 1, encodePage({ answer: "exact", events, cursor: 1, head: 1 }))
+    assert.throws(() => decodeFrame(whole.slice(0, -1), () => sessionId), /payload/)
+  })
+})
