@@ -188,6 +188,8 @@ export interface SessionQuery {
   readonly status?: ReadonlyArray<SessionSummary["status"]>
   /** Part of the title, the working directory or the id; case does not matter. */
   readonly search?: string
+  /** By name: the session has this label with exactly this value; with null, it does not have the label. */
+  readonly labels?: { readonly [name: string]: string | null }
   /** 1 to 1,000; default 100. */
   readonly limit?: number
   /** The `next` of the page before. */

@@ -34,12 +34,18 @@ export const showsChange = (before: SessionSummary, after: SessionSummary): bool
 export const searchText = (summary: SessionSummary): string =>
   `${summary.title}\n${summary.workspace ?? ""}\n${summary.sessionId}`.toLowerCase()
 
+const hasLabels = (summary: SessionSummary, labels: NonNullable<SessionQuery["labels"]>): boolean =>
+  Object.entries(labels).every(
+    ([name, value]) => (Object.hasOwn(summary.labels, name) ? summary.labels[name] : null) === value
+  )
+
 /** Whether a session is what a query asks for. */
 export const matchesQuery = (summary: SessionSummary, query: SessionQuery): boolean =>
   (query.archived === undefined || summary.archived === query.archived) &&
   (query.backend === undefined || summary.backend === query.backend) &&
   (query.status === undefined || query.status.includes(summary.status)) &&
-  (query.search === undefined || searchText(summary).includes(query.search.toLowerCase()))
+  (query.search === undefined || searchText(summary).includes(query.search.toLowerCase())) &&
+  (query.labels === undefined || hasLabels(summary, query.labels))
 
 /** The live side of a log's list of sessions. */
 export interface SessionListFeed {

@@ -86,6 +86,77 @@ export const listTests = (make: MakeEventLogStore) => {
     )
 
     it(
+      "filters by labels, in full pages, whatever their names are",
+      withLog(make, (log) =>
+        Effect.gen(function* () {
+          const ids = sessionIds(40)
+          const odd = {
+            'a "] b': "1",
+            "a.b[0]": "2",
+            "": "3",
+            "é\n\\": "4",
+            toString: "5",
+            "$.labels": "6",
+            "a\u0000b": "7\u00008"
+          }
+          for (const [n, id] of ids.entries()) {
+            const labels = n % 4 === 0 ? { team: "a" } : n % 4 === 1 ? { team: "b", ...odd } : { other: "a" }
+            yield* log.append(id, 0, [createdEvent(n % 4 === 3 ? {} : { labels })])
+          }
+          const every = (...rests: ReadonlyArray<number>) => ids.filter((_, n) => rests.includes(n % 4)).toReversed()
+          const found = (labels: NonNullable<SessionQuery["labels"]>) => listed(log, { labels, limit: 7 })
+          expect((yield* log.sessions({ labels: { team: "a" }, limit: 7 })).sessions).toHaveLength(7)
+          expect(yield* found({ team: "a" })).toEqual(every(0))
+          expect(yield* found({ team: "" })).toEqual([])
+          expect(yield* found({ team: null })).toEqual(every(2, 3))
+          expect(yield* found({ team: null, other: null })).toEqual(every(3))
+          expect(yield* found({ team: null, other: "a" })).toEqual(every(2))
+          expect(yield* found({ team: "a", other: "a" })).toEqual([])
+          expect(yield* found({})).toEqual(ids.toReversed())
+          for (const [name, value] of Object.entries(odd)) {
+            expect(yield* found({ [name]: value }), name).toEqual(every(1))
+            expect(yield* found({ [name]: null }), name).toEqual(every(0, 2, 3))
+            expect(yield* found({ [name]: "another" }), name).toEqual([])
+          }
+          expect(yield* found({ a: null, hasOwnProperty: null, team: "b", ...odd })).toEqual(every(1))
+        })
+      )
+    )
+
+    it(
+      "tells a follower of some labels nothing of other sessions",
+      withLog(make, (log) =>
+        Effect.gen(function* () {
+          const [a, b, none, later, other, last] = sessionIds(6) as [
+            SessionId,
+            SessionId,
+            SessionId,
+            SessionId,
+            SessionId,
+            SessionId
+          ]
+          yield* log.append(a, 0, [createdEvent({ labels: { "org.name": "a" } })])
+          yield* log.append(b, 0, [createdEvent({ labels: { "org.name": "b" } })])
+          yield* log.append(none, 0, [createdEvent()])
+          const ofA = yield* collect(log.followSessions({ labels: { "org.name": "a" } }))
+          const ofNobody = yield* collect(log.followSessions({ labels: { "org.name": null } }))
+          yield* ofA.until(caughtUp)
+          yield* ofNobody.until(caughtUp)
+          yield* log.append(other, 0, [createdEvent({ labels: { "org.name": "b" } })])
+          yield* log.append(b, 1, [newEvent("session.renamed", { title: "new" })])
+          yield* log.remove(b)
+          yield* log.append(later, 0, [createdEvent({ labels: { "org.name": "a" } })])
+          yield* log.append(last, 0, [createdEvent()])
+          yield* ofA.until((got) => changedIds(got).includes(later))
+          yield* ofNobody.until((got) => changedIds(got).includes(last))
+          expect([...new Set(changedIds(ofA.got))]).toEqual([a, later])
+          expect([...new Set(changedIds(ofNobody.got))]).toEqual([none, last])
+          expect([...goneIds(ofA.got), ...goneIds(ofNobody.got)]).toEqual([])
+        })
+      )
+    )
+
+    it(
       "lets a list be followed: what is there, then every change, each session once with its newest summary",
       withLog(make, (log) =>
         Effect.gen(function* () {
