@@ -14,11 +14,11 @@ import type {
 } from "./Content.ts"
 import type { Actor, SessionId } from "./Ids.ts"
 import { type ChartValue, initialChart } from "./SessionChart.ts"
-import type { Delivery, ItemKind } from "./SessionEvent.ts"
+import type { DataOf, Delivery, ItemKind } from "./SessionEvent.ts"
 import { type SessionStatus, statusOf } from "./SessionStatus.ts"
 
 /** Raise when a fold would give another state for the same events: checkpoints of another version are discarded. */
-export const stateVersion = 3
+export const stateVersion = 4
 
 /** Bounds of a session's state; beyond them commands are rejected as `busy` and backend events noted and left out. */
 export const stateBounds = {
@@ -145,7 +145,12 @@ export interface SessionState {
   readonly terminal: TerminalState | null
   /** Who typed last, and when that was logged. */
   readonly typed: { readonly actor: Actor; readonly at: number } | null
+  /** What is chosen, as the backend confirmed it last; null where it did not say. */
   readonly model: string | null
+  readonly effort: string | null
+  readonly mode: string | null
+  /** What can be chosen, as the agent told it last; null before it did. */
+  readonly offer: DataOf<"agent.offered"> | null
   readonly usage: Usage
 }
 
@@ -181,6 +186,9 @@ export const emptyState = (sessionId: SessionId): SessionState => ({
   terminal: null,
   typed: null,
   model: null,
+  effort: null,
+  mode: null,
+  offer: null,
   usage: {}
 })
 

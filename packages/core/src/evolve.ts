@@ -87,8 +87,16 @@ const apply = (next: Writable<SessionState>, event: SessionEvent, before: Sessio
     case "backend.closing":
       next.graceMs = event.data.graceMs
       return
-    case "backend.configured":
-      next.model = event.data.model ?? next.model
+    case "backend.configured": {
+      const { effort, mode, model } = event.data
+      // Efforts are a model's own: another model's is not known until it is said.
+      next.effort = effort ?? (model === undefined || model === next.model ? next.effort : null)
+      next.model = model ?? next.model
+      next.mode = mode ?? next.mode
+      return
+    }
+    case "agent.offered":
+      next.offer = { ...next.offer, ...event.data }
       return
     case "backend.noted":
       if (event.data.code === turnNotStarted) next.awaitedTurn = null
