@@ -59,6 +59,9 @@ export const commandRoles: { readonly [T in CommandType]: Role } = {
 
 const rank: { readonly [R in Role]: number } = { viewer: 0, member: 1, owner: 2 }
 
+/** Whether who has `role` may do what needs `needed`: an owner may what a member may, and a member what a viewer may. */
+export const roleCovers = (role: Role, needed: Role): boolean => rank[role] >= rank[needed]
+
 /** A burst of keystrokes of one author is logged once in this time: 5 s. */
 export const typedBurstMs = 5_000
 
@@ -88,7 +91,7 @@ const forbiddenBecause = (state: SessionState, actor: Actor, command: CommandBod
   if (command.type === "participant.leave" && command.data.participantId !== actor && participant.role !== "owner") {
     return "only an owner can make somebody else leave"
   }
-  if (rank[participant.role] < rank[needed]) {
+  if (!roleCovers(participant.role, needed)) {
     return `${actor} is ${a(participant.role)} of this session, and this needs ${a(needed)}`
   }
   return undefined

@@ -78,6 +78,8 @@ export interface ForkSession extends CommandOptions {
   /** The branch's id; a new one unless given. Give one with `commandId` to make a repeat harmless. */
   readonly into?: SessionId
   readonly title?: string
+  /** Joins the branch as owner. Without one, only the host may act there. */
+  readonly owner?: CreateSession["owner"]
 }
 
 /** Runs sessions. Everything that {@link SessionReader} does, and what only the owner of the log may do. */
@@ -95,7 +97,8 @@ export interface HoldfastService extends SessionReader {
   /**
    * Makes a branch: a new session on the same backend whose history is the parent's up to `at`. A backend that can fork
    * branches its native session behind the last turn that had completed at `at`, or at its head; any other starts afresh from
-   * the same spec, as does a branch from before the first completed turn. Gives the receipt of the branch.
+   * the same spec, as does a branch from before the first completed turn. It has its parent's labels. Gives the receipt of
+   * the branch.
    */
   readonly fork: (
     sessionId: SessionId,
@@ -272,6 +275,7 @@ export const makeHoldfast = (
         const first = yield* log.receipt(into, envelop.commandId)
         if (Option.isSome(first)) return first.value
       }
+      const { labels } = yield* log.summary(sessionId)
       const native = yield* forkNative(log, owner, before, given?.at)
       return yield* make(
         {
@@ -279,7 +283,9 @@ export const makeHoldfast = (
           spec: before.spec,
           sessionId: into,
           commandId: envelop.commandId,
-          title: given?.title ?? before.title
+          title: given?.title ?? before.title,
+          labels,
+          ...(given?.owner === undefined ? {} : { owner: given.owner })
         },
         {
           forkedFrom: { sessionId, seq: Math.min(given?.at ?? receipt.firstSeq - 1, receipt.firstSeq - 1) },
