@@ -1,2 +1,11 @@
 /** Follows and drives sessions of a Holdfast server, from browsers and Node. */
-export * from "./Live.ts"
+export type * from "./CallOptions.ts"
+export { ClientError } from "./ClientError.ts"
+export type * from "./ClientSession.ts"
+export type * from "./ClientTerminal.ts"
+export type * from "./ConnectionState.ts"
+export type * from "./HoldfastClient.ts"
+export type * from "./Live.ts"
+export type * from "./LiveList.ts"
+export type * from "./SessionFiles.ts"
+export type * from "./SessionView.ts"
