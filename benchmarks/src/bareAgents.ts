@@ -136,22 +136,26 @@ export const bareOpencode = async ({ cwd, env }: BareOptions): Promise<BareAgent
         if (type === "session.idle") turn?.done()
       }
     }
-  })().catch(() => undefined)
+    throw new Error("Opencode ended its stream of events")
+  })().catch((error: unknown) => {
+    // Only our own end is silent: a turn whose stream has failed must not wait for ever.
+    if (!abort.signal.aborted) throw error
+  })
   return {
     session: async () => ((await (await post("/session", { title: "bare" })).json()) as { readonly id: string }).id,
     turn: async (session, text, onText) => {
       const done = new Promise<void>((resolve) => turns.set(session, { onText, done: resolve }))
       await post(`/session/${session}/prompt_async`, { parts: [{ type: "text", text }] })
-      await done
+      await Promise.race([done, reading])
       turns.delete(session)
     },
     residentMb: () => residentMb(child),
     close: async () => {
       abort.abort()
-      await reading
       const exited = once(child, "exit")
       child.kill("SIGTERM")
       await exited
+      await reading
     }
   }
 }

@@ -5,8 +5,7 @@ import type { Readable, Writable } from "node:stream"
 import { fileURLToPath } from "node:url"
 import type { ProcessIdentity } from "./ProcessIdentity.ts"
 import { processMarkerName } from "./ProcessMarker.ts"
-import { identify } from "./ProcessTree.ts"
-import { terminateTree } from "./Processes.ts"
+import { identify, terminateTree } from "./Processes.ts"
 
 /** Characters of what a server wrote to stderr that are kept, for messages: the last 8,192. */
 const maxLastWords = 8_192
@@ -42,7 +41,10 @@ export interface ServerExit {
 
 /** A server that runs. */
 export interface ServerProcess {
-  /** Who it is; of the keeper, where there is one. Undefined where it had ended before anybody could look. */
+  /**
+   * Who it is; of the keeper, where there is one. Undefined where it had ended before anybody could look, or where this
+   * machine's processes could not be read then: only the marker still finds it.
+   */
   readonly identity: ProcessIdentity | undefined
   readonly pid: number
   readonly marker: string
@@ -99,7 +101,12 @@ const start = (launch: ServerLaunch): Effect.Effect<Running, ServerNotStarted> =
     })
     // A write to a server that has just died: its exit tells.
     child.stdin?.on("error", () => undefined)
-    const identity = yield* Effect.promise(() => identify(child.pid!).catch(() => undefined))
+    // A server that cannot be looked at runs all the same, and its scope still ends it.
+    const identity = yield* identify(child.pid!).pipe(
+      Effect.catch((error) =>
+        Effect.as(Effect.logWarning(`${launch.command} is only known by its marker: ${error.message}`), undefined)
+      )
+    )
     const server: ServerProcess = {
       identity,
       pid: child.pid!,
@@ -156,7 +163,11 @@ const stop = ({ child, exited, server }: Running, launch: ServerLaunch): Effect.
     // Also what it left behind when it ended by itself.
     yield* terminateTree({ root: server.identity, marker: launch.marker }, { graceMs: 0 })
   }).pipe(
-    Effect.catch((error) => Effect.logError(`a server's processes could not be ended: ${error.message}`)),
+    Effect.catch((error) => {
+      // Without a view of the processes there is still our own child; a keeper was asked, and ends the server itself.
+      if (launch.keeper !== true) child.kill("SIGKILL")
+      return Effect.logError(`a server's processes could not be ended: ${error.message}`)
+    }),
     Effect.ensuring(
       Effect.sync(() => {
         child.stdin?.destroy()
