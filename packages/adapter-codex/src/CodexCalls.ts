@@ -2,8 +2,8 @@
  * The requests that are sent to an app-server, with what of their answers is read (`codex app-server generate-ts
  * --experimental`, 0.169.0). Answers are decoded leniently: only what nothing can go on without is required.
  */
+import { lenient } from "@holdfast/core"
 import { Schema } from "effect"
-import { lenient } from "./CodexWire.ts"
 
 const S = Schema
 const text = S.String

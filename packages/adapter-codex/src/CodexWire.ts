@@ -3,20 +3,14 @@
  * an event cannot do without is required, any other field counts as absent where it is missing, null or of another type,
  * and whatever is not named here is ignored. So enums are open and a newer server's fields break nothing.
  */
-import { maxIdLength } from "@holdfast/core"
-import { Effect, Option, Result, Schema } from "effect"
+import { lenient, maxIdLength } from "@holdfast/core"
+import { Result, Schema } from "effect"
 
 const S = Schema
 const text = S.String
 
 /** What names a turn in the log as it is. */
 const turnId = text.check(S.isMinLength(1), S.isMaxLength(maxIdLength))
-
-const absent = Effect.succeed(Option.some(undefined))
-
-/** A field that counts as absent where it is not what it should be. */
-export const lenient = <A>(schema: Schema.Codec<A, unknown>) =>
-  S.optionalKey(S.UndefinedOr(schema).pipe(S.catchDecoding(() => absent)))
 
 /** The `error` of turns and of `error` notifications. `codexErrorInfo` is a text or an object with one key. */
 export const TurnError = S.Struct({

@@ -1,14 +1,21 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { BackendEvent, BackendLost, BackendRefused, ContentBlock } from "@holdfast/core"
 import { promises } from "@holdfast/process"
-import { agentTools, type ModelScript, ModelStep } from "@holdfast/testkit"
+import {
+  agentTools,
+  lossOf,
+  type ModelScript,
+  ModelStep,
+  openSession,
+  type ReadSession,
+  reopen
+} from "@holdfast/testkit"
 import { suiteTokens } from "@holdfast/testkit/suites"
 import { Effect, Fiber, type Scope } from "effect"
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { codexBackend, type CodexOptions } from "../src/index.ts"
 import { installedCodex, openCodexHouse } from "./codexHouse.ts"
-import { openSession, lossOf, type ReadSession, reopen } from "./sessions.ts"
 
 const { codex } = agentTools
 

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { BackendLost, TurnId } from "@holdfast/core"
+import { lossOf, openSession, reopen } from "@holdfast/testkit"
 import { Effect, Fiber, type Scope } from "effect"
 import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -7,7 +8,6 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { codexBackend, type CodexOptions } from "../src/index.ts"
 import type { Fault } from "./fakeCodex.ts"
-import { lossOf, openSession, reopen } from "./sessions.ts"
 
 /** A backend over a fake server that has a fault; it is released with the scope. */
 const faulty = (fault: Fault, options: CodexOptions & { readonly version?: string } = {}) =>

@@ -3,7 +3,7 @@
  * the difference.
  */
 import { assert, describe, expect, it } from "@effect/vitest"
-import { objections, openSession } from "./openSession.ts"
+import { objections, openSimulatedSession } from "@holdfast/testkit"
 import { messagesOf, readTranscript, replay, threadsOf, transcriptNames } from "./transcripts.ts"
 
 /** Ids as they come are long and differ between recordings: they are numbered by their first appearance. */
@@ -42,7 +42,7 @@ describe("A recorded conversation with Codex", () => {
 
     it(`${name} is legal for a session, event by event, with the answers that were given`, () => {
       for (const threadId of threads) {
-        const session = openSession()
+        const session = openSimulatedSession()
         replay(lines, threadId, ({ answer, events, line }) => {
           session.tell(events)
           if (answer !== undefined) assert.deepStrictEqual<unknown>(answer, line.msg)

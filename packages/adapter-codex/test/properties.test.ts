@@ -1,37 +1,9 @@
-import { accept, advance, type BackendEvent, type Observed, type SessionState } from "@holdfast/core"
+import { accept, advance, type BackendEvent, type Observed } from "@holdfast/core"
 import { assert, describe, it } from "@effect/vitest"
+import { itemFaults, nothingOpen, objections, openIn, openSimulatedSession } from "@holdfast/testkit"
 import * as fc from "fast-check"
 import { type CodexMessage, makeCodexNormaliser } from "../src/CodexNormaliser.ts"
-import { objections, openSession } from "./openSession.ts"
 import { messagesOf, readTranscript, replay, threadsOf, transcriptNames } from "./transcripts.ts"
-
-/** What is open or running in a session. */
-const openIn = ({ items, requests, turn, chart }: SessionState) => ({
-  items: Object.keys(items),
-  requests: Object.keys(requests),
-  turn,
-  chart: chart.turn
-})
-
-const nothingOpen = { items: [], requests: [], turn: null, chart: "idle" }
-
-/** Each item begins once, ends once, and is not spoken of before it begins. */
-const expectWholeItems = (events: ReadonlyArray<BackendEvent>) => {
-  const begun = new Set<string>()
-  const ended = new Set<string>()
-  for (const event of events) {
-    if (event.type === "item.started") {
-      assert.isFalse(begun.has(event.data.itemId), `${event.data.itemId} begins twice`)
-      begun.add(event.data.itemId)
-    } else if (event.type === "item.completed") {
-      assert.isTrue(begun.has(event.data.itemId), `${event.data.itemId} ends without a beginning`)
-      assert.isFalse(ended.has(event.data.itemId), `${event.data.itemId} ends twice`)
-      ended.add(event.data.itemId)
-    } else if (event.type === "item.delta") {
-      assert.isTrue(begun.has(event.data.itemId) && !ended.has(event.data.itemId))
-    }
-  }
-}
 
 const transcripts = transcriptNames
   .map((name) => ({ name, lines: readTranscript(name) }))
@@ -43,7 +15,7 @@ describe("A conversation with Codex that is cut off", () => {
     let cuts = 0
     for (const { lines, threads } of transcripts) {
       for (const threadId of threads) {
-        const session = openSession()
+        const session = openSimulatedSession()
         replay(lines, threadId, ({ events }) => {
           session.tell(events)
           const { policy } = session
@@ -51,7 +23,7 @@ describe("A conversation with Codex that is cut off", () => {
           const lost: Observed = { type: "backend.lost", data: { reason: "killed", retryable: true } }
           const state = session.state()
           const drafts = advance(accept(state, state.generation, [lost], at, policy), at, policy)
-          assert.deepStrictEqual<unknown>(openIn(drafts.state), nothingOpen)
+          assert.deepStrictEqual(openIn(drafts.state), nothingOpen)
           cuts += 1
         })
         assert.deepStrictEqual(objections(session), [])
@@ -188,7 +160,7 @@ describe("Whatever a server sends", () => {
               else if (one.change === "corrupt") messages[at] = corrupt(message, one.where, one.value)
               else answers.set(at, one.cancel)
             }
-            const session = openSession()
+            const session = openSimulatedSession()
             const normaliser = makeCodexNormaliser({
               threadId,
               generation: session.state().generation,
@@ -211,10 +183,10 @@ describe("Whatever a server sends", () => {
               }
             })
             assert.deepStrictEqual(objections(session), [])
-            expectWholeItems(all)
+            assert.deepStrictEqual(itemFaults(all, { lateUpdates: true }), [])
             assert.strictEqual(normaliser.activeTurn() ?? null, session.state().turn?.turnId ?? null)
             session.tell([{ type: "backend.lost", data: { reason: "killed", retryable: false } }])
-            assert.deepStrictEqual<unknown>(openIn(session.state()), nothingOpen)
+            assert.deepStrictEqual(openIn(session.state()), nothingOpen)
           }
         ),
         { numRuns: 300 }
@@ -240,7 +212,7 @@ describe("Whatever a server sends", () => {
             })
           ),
           (messages) => {
-            const session = openSession()
+            const session = openSimulatedSession()
             const normaliser = makeCodexNormaliser({ threadId, generation: 1, cwd: "/" })
             for (const { id, method: name, params } of messages) {
               const { events, replies } = normaliser.take({ method: name, params, ...(id === undefined ? {} : { id }) })

@@ -3,7 +3,8 @@
  * ids are required, any other field counts as absent where it is missing or of another type, and what is not named here is
  * ignored. So enums are open and a newer server's fields and part types break nothing.
  */
-import { Effect, Option, Result, Schema } from "effect"
+import { lenient } from "@holdfast/core"
+import { Result, Schema } from "effect"
 import type { OpencodeEvent } from "./OpencodeNormaliser.ts"
 
 const S = Schema
@@ -12,12 +13,6 @@ const number = S.Finite
 
 /** Ids become ids of the log, which takes at most 256 characters; a generation may be appended to them. */
 const id = text.check(S.isMinLength(1), S.isMaxLength(200))
-
-const absent = Effect.succeed(Option.some(undefined))
-
-/** A field that counts as absent where it is not what it should be. */
-const lenient = <A>(schema: Schema.Codec<A, unknown>) =>
-  S.optionalKey(S.UndefinedOr(schema).pipe(S.catchDecoding(() => absent)))
 
 const record = S.Record(text, S.Unknown)
 

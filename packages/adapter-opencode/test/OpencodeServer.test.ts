@@ -1,7 +1,7 @@
 /** Servers that do not start, that are somebody else's, and that lose their host. */
 import { BackendLost } from "@holdfast/core"
 import { promises } from "@holdfast/process"
-import { agentTools } from "@holdfast/testkit"
+import { agentTools, openSession, within } from "@holdfast/testkit"
 import { Effect, Fiber, Result, type Scope } from "effect"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
@@ -14,7 +14,6 @@ import { createInterface } from "node:readline"
 import { describe, expect, it } from "vitest"
 import { opencodeBackend, type OpencodeBackendOptions } from "../src/index.ts"
 import { openOpencodeHouse } from "./opencodeHouse.ts"
-import { openSession, within } from "./openSession.ts"
 
 const test = (name: string, run: () => Effect.Effect<unknown, unknown, Scope.Scope>) =>
   it(name, { timeout: 120_000 }, () => Effect.runPromise(Effect.scoped(run())))
@@ -217,7 +216,7 @@ describe("a host that is killed", () => {
       const again = yield* openSession(backend, { cwd: house.project }, { nativeId, generation: 2 })
       // What the dead host had left of its configuration is gone, and there is one for this one.
       expect(readdirSync(folders)).toHaveLength(1)
-      expect(yield* again.ask("hello")).toBe("hello")
+      expect((yield* again.ask("hello")).said).toBe("hello")
       expect(JSON.stringify(again.events)).not.toContain("sleep 299")
     }))
 })

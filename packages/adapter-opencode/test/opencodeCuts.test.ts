@@ -1,6 +1,6 @@
 /** A server that runs already, behind a connection that breaks at the worst moments. */
 import type { Backend, BackendEvent } from "@holdfast/core"
-import { agentTools, type ModelScript, ModelStep } from "@holdfast/testkit"
+import { agentTools, type ModelScript, ModelStep, openSession } from "@holdfast/testkit"
 import { Effect, Exit, Scope } from "effect"
 import * as fc from "fast-check"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
@@ -9,7 +9,6 @@ import type { OpencodeServer } from "../src/OpencodeServer.ts"
 import { startOpencode } from "../src/OpencodeServer.ts"
 import { type CuttingProxy, startCuttingProxy } from "./CuttingProxy.ts"
 import { type OpencodeHouse, openOpencodeHouse } from "./opencodeHouse.ts"
-import { openSession } from "./openSession.ts"
 
 const words = Array.from({ length: 40 }, (_, index) => `word${index}`).join(" ")
 
@@ -72,10 +71,10 @@ describe("a server that runs already", () => {
     Effect.gen(function* () {
       const another = opencodeBackend({ server: own.client.address })
       const opened = yield* openSession(another, { cwd: house.project, title: "Used" })
-      expect(yield* opened.ask("hello")).toBe("hello")
+      expect((yield* opened.ask("hello")).said).toBe("hello")
       expect(opened.events.some(({ type }) => type === "process.spawned")).toBe(false)
       yield* another.release!
-      expect(yield* (yield* open()).ask("still here")).toBe("still here")
+      expect((yield* (yield* open()).ask("still here")).said).toBe("still here")
     }))
 })
 
@@ -83,20 +82,22 @@ describe("a turn that goes on while its host is away", () => {
   test("is told by the next host from where it is, with the prompt that had arrived", () =>
     Effect.gen(function* () {
       const gone = yield* open()
-      const promptId = yield* gone.send("wait")
-      yield* gone.waitFor("item.started", ({ kind }) => kind === "tool_call")
+      const { promptId } = yield* gone.send("wait")
+      yield* gone.event("item.started", ({ data: { kind } }) => kind === "tool_call")
       const another = opencodeBackend({ server: own.client.address })
       yield* Effect.addFinalizer(() => another.release!)
       const more = { nativeId: gone.session.nativeId!, generation: 2, inDoubt: [promptId] }
       const next = yield* openSession(another, { cwd: house.project }, more)
       expect(next.session.arrived).toEqual([promptId])
-      const { turnId } = (yield* next.waitFor("turn.started", (data) => data.promptId === promptId)).data
+      const { turnId } = (yield* next.event("turn.started", ({ data }) => data.promptId === promptId)).data
       house.model.open("ready")
-      expect(yield* next.end(turnId)).toMatchObject({ outcome: "completed" })
-      expect(next.said(turnId)).toBe("Done.")
-      expect(next.tools(turnId)).toMatchObject([{ status: "completed", output: "one\n" }])
+      expect(yield* next.end(turnId)).toMatchObject({
+        data: { outcome: "completed" },
+        said: "Done.",
+        tools: [{ status: "completed", output: "one\n" }]
+      })
       expectOnce(next.events)
-      expect(yield* next.ask("hello")).toBe("hello")
+      expect((yield* next.ask("hello")).said).toBe("hello")
     }))
 
   test("is lost to whoever used a backend that is released", () =>
@@ -123,11 +124,11 @@ describe("a connection that breaks", () => {
           Effect.gen(function* () {
             for (let round = 0; round < 2; round++) {
               const prompt = `tell ${index}${round}`
-              const turnId = yield* opened.begin(prompt)
-              expect((yield* opened.end(turnId)).outcome).toBe("completed")
+              const { data, said: text, tools } = yield* opened.ask(prompt)
+              expect(data.outcome).toBe("completed")
               const said = [0, 1, 2].map((step) => `${prompt} ${step} ${words}`)
-              expect(opened.said(turnId).split("\n")).toEqual(said)
-              expect(opened.tools(turnId).map(({ output }) => output?.trim())).toEqual([`${prompt} 0`, `${prompt} 1`])
+              expect(text.split("\n")).toEqual(said)
+              expect(tools.map(({ output }) => output?.trim())).toEqual([`${prompt} 0`, `${prompt} 1`])
             }
           }),
         { concurrency: "unbounded" }
@@ -150,7 +151,7 @@ describe("a connection that breaks", () => {
         ["the request is lost", proxy.loseRequest]
       ] as const) {
         lose("/prompt_async")
-        expect(yield* opened.ask(prompt)).toBe(prompt)
+        expect((yield* opened.ask(prompt)).said).toBe(prompt)
         const asked = house.model.requests.filter((request) => request.prompt === prompt)
         expect(asked).toHaveLength(1)
         expect(JSON.stringify(asked[0]?.body).split(prompt)).toHaveLength(2)
@@ -162,12 +163,10 @@ describe("a connection that breaks", () => {
     Effect.gen(function* () {
       const opened = yield* open()
       proxy.swallow("/prompt_async")
-      const promptId = yield* opened.send("lost")
-      const { turnId } = (yield* opened.waitFor("turn.started", (data) => data.promptId === promptId)).data
-      expect(yield* opened.end(turnId)).toMatchObject({
+      expect((yield* opened.ask("lost")).data).toMatchObject({
         outcome: "failed",
         error: { code: "not_run", retryable: true }
       })
-      expect(yield* opened.ask("hello")).toBe("hello")
+      expect((yield* opened.ask("hello")).said).toBe("hello")
     }))
 })

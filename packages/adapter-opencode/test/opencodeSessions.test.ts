@@ -9,7 +9,16 @@ import {
   SpecInvalid
 } from "@holdfast/core"
 import { promises } from "@holdfast/process"
-import { agentTools, type ModelRequest, type ModelScript, ModelStep } from "@holdfast/testkit"
+import {
+  agentTools,
+  type ModelRequest,
+  type ModelScript,
+  ModelStep,
+  openSession,
+  readAlong,
+  type ReadSession,
+  within
+} from "@holdfast/testkit"
 import { Clock, Effect, Exit, Schema, Scope } from "effect"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
@@ -18,7 +27,6 @@ import { makeOpencodeClient, type OpencodeClient } from "../src/OpencodeClient.t
 import { makeIdClock } from "../src/OpencodeIds.ts"
 import { opencodeBackend } from "../src/index.ts"
 import { makeProject, type OpencodeHouse, openOpencodeHouse } from "./opencodeHouse.ts"
-import { openSession, type OpenedSession, readAlong, within } from "./openSession.ts"
 
 const { opencode } = agentTools
 const { text } = ModelStep
@@ -58,18 +66,18 @@ const open = (more: Parameters<typeof openSession>[2] = {}, spec: object = {}) =
   openSession(backend, { cwd: house.project, title: "Test", ...spec }, more)
 
 /** Talks to the same server as the backend does, as somebody else would: with what its process was started with. */
-const intruder = (opened: OpenedSession): Effect.Effect<OpencodeClient, Error> =>
+const intruder = (opened: ReadSession): Effect.Effect<OpencodeClient, Error> =>
   Effect.gen(function* () {
-    const { args = [], marker } = (yield* opened.waitFor("process.spawned")).data
+    const { args = [], marker } = (yield* opened.event("process.spawned")).data
     const [member] = yield* Effect.promise(() => promises.tree({ marker: marker! }))
     const variables = readFileSync(`/proc/${member!.pid}/environ`, "utf8").split("\0")
     const password = variables.find((each) => each.startsWith("OPENCODE_SERVER_PASSWORD="))?.split("=")[1]
     return yield* makeOpencodeClient({ url: `http://127.0.0.1:${args.at(-1)}`, password })
   })
 
-const killServer = (opened: OpenedSession) =>
+const killServer = (opened: ReadSession) =>
   Effect.gen(function* () {
-    const { marker } = (yield* opened.waitFor("process.spawned")).data
+    const { marker } = (yield* opened.event("process.spawned")).data
     const members = yield* Effect.promise(() => promises.tree({ marker: marker! }))
     // The server, not its keeper and not its tools.
     const server = members.find(({ pid }) => readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0")[1] === "serve")
@@ -80,9 +88,7 @@ describe("what an agent's tools see of the server", () => {
   test("is neither its password nor the keys of its configuration", () =>
     Effect.gen(function* () {
       const opened = yield* open()
-      const turnId = yield* opened.begin("run env")
-      yield* opened.end(turnId)
-      const [call] = opened.tools(turnId)
+      const [call] = (yield* opened.ask("run env")).tools
       expect(call?.output).toContain("PATH=")
       expect(call?.output).not.toMatch(/OPENCODE_SERVER|OPENCODE_CONFIG|k3y-1n-c0nf1g/)
       expect(JSON.stringify(opened.events)).not.toContain("k3y-1n-c0nf1g")
@@ -90,7 +96,7 @@ describe("what an agent's tools see of the server", () => {
 
   test("is nothing of the host's environment but what was named", () =>
     Effect.gen(function* () {
-      const names = (yield* (yield* open()).waitFor("process.spawned")).data.env ?? []
+      const names = (yield* (yield* open()).event("process.spawned")).data.env ?? []
       expect(names).toContain("PATH")
       expect(names).not.toContain("HOLDFAST_AGENTS")
       expect(names).not.toContain("HOLDFAST_TEST_RUN")
@@ -99,9 +105,7 @@ describe("what an agent's tools see of the server", () => {
   test("is ripgrep, which would be downloaded otherwise", () =>
     Effect.gen(function* () {
       const opened = yield* open()
-      const turnId = yield* opened.begin("run rg --version")
-      yield* opened.end(turnId)
-      expect(opened.tools(turnId)[0]?.output).toContain("ripgrep")
+      expect((yield* opened.ask("run rg --version")).output).toContain("ripgrep")
     }))
 })
 
@@ -127,12 +131,12 @@ describe("a choice that Opencode does not have", () => {
         const error = yield* Effect.flip(opened.perform({ type: "configure", ...choice }))
         expect(error).toMatchObject({ _tag: "BackendRefused", retryable: false })
       }
-      expect(yield* opened.ask("hello")).toBe("hello")
+      expect((yield* opened.ask("hello")).said).toBe("hello")
     }))
 
   test("is told of before: the models, and the agents that can be talked to", () =>
     Effect.gen(function* () {
-      const { models, modes } = (yield* (yield* open()).waitFor("agent.offered")).data
+      const { models, modes } = (yield* (yield* open()).event("agent.offered")).data
       expect(models).toMatchObject([{ id: "holdfast/scripted-model" }])
       expect(modes?.map(({ id }) => id)).toEqual(["build", "plan"])
     }))
@@ -142,11 +146,10 @@ describe("a turn", () => {
   test("whose model never says that it has finished is stopped after a stated number of calls", () =>
     Effect.gen(function* () {
       const opened = yield* open()
-      const turnId = yield* opened.begin("loop")
-      const { error, outcome } = yield* opened.end(turnId)
+      const { error, outcome } = (yield* opened.ask("loop")).data
       expect(outcome).toBe("failed")
       expect(error).toMatchObject({ code: "too_many_steps", retryable: false })
-      expect(yield* opened.ask("hello")).toBe("hello")
+      expect((yield* opened.ask("hello")).said).toBe("hello")
       const calls = house.model.requests.filter(({ conversation }) => conversation === opened.session.nativeId)
       expect(calls.length).toBeLessThan(15)
     }))
@@ -162,25 +165,26 @@ describe("a turn", () => {
   test("of a subagent asks through its parent, and goes on with the answer", () =>
     Effect.gen(function* () {
       const opened = yield* open()
-      const turnId = yield* opened.begin("delegate")
-      const asked = (yield* opened.waitFor("permission.requested")).data
+      const { turnId } = yield* opened.send("delegate")
+      const asked = (yield* opened.event("permission.requested")).data
       const option = asked.options.find(({ kind }) => kind === "allow_once")!
       const outcome = { outcome: "selected", optionId: option.optionId } as const
       yield* opened.perform({ type: "resolvePermission", requestId: asked.requestId, outcome })
-      expect((yield* opened.end(turnId)).outcome).toBe("completed")
-      expect(opened.tools(turnId).some(({ output }) => output?.includes("child"))).toBe(true)
+      const { data, tools } = yield* opened.end(turnId)
+      expect(data.outcome).toBe("completed")
+      expect(tools.some(({ output }) => output?.includes("child"))).toBe(true)
     }))
 
   test("that is interrupted while a permission waits leaves nothing that waits on the server", () =>
     Effect.gen(function* () {
       const opened = yield* open()
       const client = yield* intruder(opened)
-      const turnId = yield* opened.begin("run printf x")
-      yield* opened.waitFor("permission.requested")
+      const { turnId } = yield* opened.send("run printf x")
+      yield* opened.event("permission.requested")
       yield* opened.perform({ type: "interrupt", turnId })
-      expect((yield* opened.end(turnId)).outcome).toBe("interrupted")
+      expect((yield* opened.end(turnId)).data.outcome).toBe("interrupted")
       // A prompt is sent after the refusal.
-      expect(yield* opened.ask("hello")).toBe("hello")
+      expect((yield* opened.ask("hello")).said).toBe("hello")
       expect(yield* client.get("/permission", Schema.Unknown, { directory: house.project })).toEqual([])
     }))
 
@@ -188,16 +192,15 @@ describe("a turn", () => {
     Effect.gen(function* () {
       const opened = yield* open()
       const notes = join(house.project, "notes.txt")
-      const edited = yield* opened.begin("edit")
-      yield* opened.end(edited)
+      const { turnId: edited } = yield* opened.ask("edit")
       expect(readFileSync(notes, "utf8")).toContain("TWO")
-      const running = yield* opened.begin("hang")
+      const { turnId: running } = yield* opened.send("hang")
       const revert = opened.perform({ type: "revert", turnId: edited })
       expect(yield* Effect.flip(revert)).toMatchObject({ _tag: "BackendRefused", retryable: true })
       yield* opened.perform({ type: "interrupt", turnId: running })
       yield* opened.end(running)
       yield* revert
-      yield* opened.waitFor("history.reverted", (data) => data.turnId === edited)
+      yield* opened.event("history.reverted", ({ data }) => data.turnId === edited)
       expect(readFileSync(notes, "utf8")).toContain("two")
       const never = "msg_000000000000aaaaaaaaaaaaaa" as TurnId
       const refused = yield* Effect.flip(opened.perform({ type: "revert", turnId: never }))
@@ -215,7 +218,7 @@ describe("a session", () => {
       expect(Exit.isFailure(exit)).toBe(true)
       const again = yield* open({ nativeId: nativeId!, generation: 2 })
       expect(again.session.nativeId).toBe(nativeId)
-      expect(yield* again.ask("hello")).toBe("hello")
+      expect((yield* again.ask("hello")).said).toBe("hello")
     }))
 
   test("whose server is killed in the middle of a tool is lost for the moment, and goes on without that turn", () =>
@@ -223,9 +226,9 @@ describe("a session", () => {
       const opened = yield* open()
       const bystander = yield* open()
       yield* opened.ask("remember")
-      const { marker } = (yield* opened.waitFor("process.spawned")).data
-      yield* opened.begin("run sleep 300")
-      yield* opened.waitFor("item.updated", ({ status }) => status === "in_progress")
+      const { marker } = (yield* opened.event("process.spawned")).data
+      yield* opened.send("run sleep 300")
+      yield* opened.event("item.updated", ({ data: { status } }) => status === "in_progress")
       yield* killServer(opened)
       for (const session of [opened, bystander]) {
         const exit = yield* session.ended
@@ -236,7 +239,7 @@ describe("a session", () => {
       const again = yield* open({ nativeId: opened.session.nativeId!, generation: 2 })
       const left = yield* Effect.promise(() => promises.tree({ marker: marker! }))
       expect(left).toEqual([])
-      expect(yield* again.ask("hello")).toBe("hello")
+      expect((yield* again.ask("hello")).said).toBe("hello")
       expect(again.events.filter(({ type }) => type === "turn.started")).toHaveLength(1)
       expect(JSON.stringify(again.events)).not.toContain("sleep 300")
     }))
@@ -264,13 +267,13 @@ describe("a session", () => {
     Effect.gen(function* () {
       const opened = yield* open()
       const client = yield* intruder(opened)
-      const turnId = yield* opened.begin("hang")
-      yield* opened.waitFor("item.delta")
+      const { turnId } = yield* opened.send("hang")
+      yield* opened.event("item.delta")
       yield* client.send("POST", "/instance/dispose", Schema.Unknown, { directory: house.project })
-      expect((yield* opened.end(turnId)).outcome).toBe("interrupted")
-      yield* opened.waitFor("link.connected")
+      expect((yield* opened.end(turnId)).data.outcome).toBe("interrupted")
+      yield* opened.event("link.connected")
       expect(opened.events.some(({ type }) => type === "link.reconnecting")).toBe(true)
-      expect(yield* opened.ask("hello")).toBe("hello")
+      expect((yield* opened.ask("hello")).said).toBe("hello")
     }))
 
   test("that nobody reads holds up no other, and tells everything when it is read", () =>
@@ -286,11 +289,12 @@ describe("a session", () => {
         { timeoutMs: 40_000 }
       )
       const other = yield* open()
-      expect(yield* other.ask("hello")).toBe("hello")
+      expect((yield* other.ask("hello")).said).toBe("hello")
       const read = yield* readAlong(request, unread)
-      const { turnId } = (yield* read.waitFor("turn.started")).data
-      expect((yield* read.end(turnId)).outcome).toBe("completed")
-      expect(read.said(turnId) === flood).toBe(true)
+      const { turnId } = (yield* read.event("turn.started")).data
+      const { data, said } = yield* read.end(turnId)
+      expect(data.outcome).toBe("completed")
+      expect(said === flood).toBe(true)
     }))
 
   test("takes back a prompt that was stored and never run, so that it is sent once", () =>
@@ -307,7 +311,7 @@ describe("a session", () => {
       yield* first.ended
       const second = yield* open({ nativeId: nativeId!, generation: 2, inDoubt: [promptId] })
       expect(second.session.arrived).toEqual([])
-      expect(yield* second.ask("half way")).toBe("half way")
+      expect((yield* second.ask("half way")).said).toBe("half way")
       const last = house.model.requests.findLast(({ conversation }) => conversation === nativeId)
       expect(JSON.stringify(last?.body).split("half way")).toHaveLength(2)
     }))
@@ -316,9 +320,7 @@ describe("a session", () => {
     Effect.gen(function* () {
       const cwd = makeProject(join(house.folder, "a b&c=ü+100%"))
       const opened = yield* openSession(backend, { cwd, title: "Odd" })
-      const turnId = yield* opened.begin("run pwd")
-      yield* opened.end(turnId)
-      expect(opened.tools(turnId)[0]?.output?.trim()).toBe(cwd)
+      expect((yield* opened.ask("run pwd")).output.trim()).toBe(cwd)
       const error = yield* Effect.flip(backend.check({ cwd: makeProject(join(house.folder, "a%20b")) }))
       expect(error).toMatchObject({ field: "cwd" })
     }))
@@ -338,10 +340,10 @@ describe("a session", () => {
     Effect.gen(function* () {
       const opened = yield* open()
       const client = yield* intruder(opened)
-      const turnId = yield* opened.begin("hang")
+      const { turnId } = yield* opened.send("hang")
       yield* opened.perform({ type: "close", force: false, graceMs: 5_000 })
       yield* opened.ended
-      expect((yield* opened.end(turnId)).outcome).toBe("interrupted")
+      expect((yield* opened.end(turnId)).data.outcome).toBe("interrupted")
       const path = `/session/${opened.session.nativeId}`
       expect(yield* client.get(path, Schema.Struct({ id: Schema.String }))).toEqual({ id: opened.session.nativeId })
       expect(yield* within("idle", client.get("/session/status", Schema.Unknown))).toEqual({})

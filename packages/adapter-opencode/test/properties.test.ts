@@ -6,46 +6,23 @@ import {
   evolveTimeline,
   type Observed,
   type RequestId,
-  type SessionState,
   type TimelineEntry,
   timelineEntries
 } from "@holdfast/core"
-import type { SimulatedSession } from "@holdfast/testkit"
+import {
+  itemFaults,
+  nothingOpen,
+  objections,
+  openIn,
+  openSimulatedSession,
+  type SimulatedSession
+} from "@holdfast/testkit"
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { makeOpencodeNormaliser, type OpencodeEvent } from "../src/OpencodeNormaliser.ts"
-import { foldedSession, objections } from "./foldedSession.ts"
 import { makePlayer, outcomeOf } from "./replay.ts"
 import { makeServerFold } from "./ServerFold.ts"
 import { readTranscript, type RecordedSession, transcriptNames } from "./transcripts.ts"
-
-/** What is open or running in a session. */
-const openIn = ({ chart, items, requests, turn }: SessionState) => ({
-  items: Object.keys(items),
-  requests: Object.keys(requests),
-  turn,
-  chart: chart.turn
-})
-
-const nothingOpen = { items: [], requests: [], turn: null, chart: "idle" }
-
-/** Each item begins once, ends once, and is not spoken of before it begins or, in pieces, after its end. */
-const expectWholeItems = (events: ReadonlyArray<BackendEvent>) => {
-  const begun = new Set<string>()
-  const ended = new Set<string>()
-  for (const event of events) {
-    if (event.type === "item.started") {
-      assert.isFalse(begun.has(event.data.itemId), `${event.data.itemId} begins twice`)
-      begun.add(event.data.itemId)
-    } else if (event.type === "item.completed") {
-      assert.isTrue(begun.has(event.data.itemId), `${event.data.itemId} ends without a beginning`)
-      assert.isFalse(ended.has(event.data.itemId), `${event.data.itemId} ends twice`)
-      ended.add(event.data.itemId)
-    } else if (event.type === "item.delta" || event.type === "item.updated") {
-      assert.isTrue(begun.has(event.data.itemId) && !ended.has(event.data.itemId))
-    }
-  }
-}
 
 /** A session that a person answers as they did in the recording. */
 const answerIn = (session: SimulatedSession, step: RecordedSession["steps"][number]) => {
@@ -63,7 +40,7 @@ describe("A session on an Opencode server that is cut off", () => {
   it("leaves nothing open, wherever the server dies", () => {
     let cuts = 0
     for (const { name, sessionId, steps } of recorded) {
-      const session = foldedSession()
+      const session = openSimulatedSession()
       const player = makePlayer(sessionId)
       const all: Array<BackendEvent> = []
       for (const step of steps) {
@@ -82,11 +59,11 @@ describe("A session on an Opencode server that is cut off", () => {
         const lost: Observed = { type: "backend.lost", data: { reason: "killed", retryable: true } }
         const state = session.state()
         const drafts = advance(accept(state, state.generation, [lost], at, policy), at, policy)
-        assert.deepStrictEqual<unknown>(openIn(drafts.state), nothingOpen)
+        assert.deepStrictEqual(openIn(drafts.state), nothingOpen)
         cuts += 1
       }
       assert.deepStrictEqual(objections(session), [], name)
-      if (player.generation() === 1) expectWholeItems(all)
+      if (player.generation() === 1) assert.deepStrictEqual(itemFaults(all), [])
     }
     assert.isAbove(cuts, 1_000)
   })
@@ -129,7 +106,7 @@ interface Gap {
 
 /** Plays a session of which stretches are missed, and reads it again after each. */
 const playWith = ({ sessionId, steps }: RecordedSession, gaps: ReadonlyArray<Gap>) => {
-  const session = foldedSession()
+  const session = openSimulatedSession()
   const server = makeServerFold(sessionId)
   const normaliser = makeOpencodeNormaliser({ sessionId, generation: 1, directory: "/workspace/project" })
   const all: Array<BackendEvent> = []
@@ -172,7 +149,7 @@ const playWith = ({ sessionId, steps }: RecordedSession, gaps: ReadonlyArray<Gap
   if (gap !== undefined) mend()
   tell(normaliser.resync(server.snapshot(), { missed: false, final: true }))
   assert.isFalse(normaliser.needsReread())
-  expectWholeItems(all)
+  assert.deepStrictEqual(itemFaults(all), [])
   return { session, normaliser }
 }
 
@@ -328,7 +305,7 @@ describe("Whatever an Opencode server sends", () => {
             else if (one.change === "corrupt") events[at] = corrupt(event, one.where, one.value)
             else extras.set(at, one.change)
           }
-          const session = foldedSession()
+          const session = openSimulatedSession()
           const server = makeServerFold(sessionId)
           const normaliser = makeOpencodeNormaliser({ sessionId, generation: 1, directory: "/workspace/project" })
           const all: Array<BackendEvent> = []
@@ -352,10 +329,10 @@ describe("Whatever an Opencode server sends", () => {
             }
           }
           assert.deepStrictEqual(objections(session), [])
-          expectWholeItems(all)
+          assert.deepStrictEqual(itemFaults(all), [])
           assert.strictEqual(normaliser.activeTurn() ?? null, session.state().turn?.turnId ?? null)
           session.tell([{ type: "backend.lost", data: { reason: "killed", retryable: false } }])
-          assert.deepStrictEqual<unknown>(openIn(session.state()), nothingOpen)
+          assert.deepStrictEqual(openIn(session.state()), nothingOpen)
         }
       ),
       { numRuns: 300 }
@@ -372,7 +349,7 @@ describe("Whatever an Opencode server sends", () => {
     fc.assert(
       fc.property(fc.array(event), answer, fc.jsonValue(), (events, list, session) => {
         const normaliser = makeOpencodeNormaliser({ sessionId, generation: 1, directory: "/" })
-        const folded = foldedSession()
+        const folded = openSimulatedSession()
         const snapshot = {
           status: { [sessionId]: session },
           permissions: list,

@@ -6,13 +6,13 @@ import type { BackendSuiteAgent } from "./BackendSuiteAgent.ts"
 import {
   type BackendSuiteOptions,
   type Bench,
-  type EventOf,
   type MakeBackend,
   makeToken,
   type Opened,
   openSession,
   withBackend
 } from "./backendHarness.ts"
+import type { EventOf } from "./ReadSession.ts"
 
 /** A prompt that was taken. */
 export interface Prompted extends Performed {

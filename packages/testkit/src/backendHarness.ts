@@ -19,6 +19,7 @@ import { join } from "node:path"
 import { promisify } from "node:util"
 import { afterAll, beforeAll, expect } from "vitest"
 import type { BackendSuiteAgent } from "./BackendSuiteAgent.ts"
+import type { EventOf } from "./ReadSession.ts"
 import { makeWaitableList } from "./WaitableList.ts"
 
 /** Makes the backend under test; the scope is one test's. */
@@ -162,9 +163,6 @@ export interface Opened {
   /** Waits for the end of the stream; how it ended. */
   readonly ended: Effect.Effect<Exit.Exit<void, BackendLost>, Error>
 }
-
-/** An event of a type. */
-export type EventOf<T extends BackendEvent["type"]> = Extract<BackendEvent, { readonly type: T }>
 
 /** Checks a spec and gives the request that opens it. */
 export const prepare = Effect.fnUntraced(function* (

@@ -12,14 +12,8 @@ import {
   startedBy,
   toolsOf
 } from "./backendAgentHarness.ts"
-import {
-  type BackendSuiteOptions,
-  type Bench,
-  type EventOf,
-  type MakeBackend,
-  makeToken,
-  type Opened
-} from "./backendHarness.ts"
+import { type BackendSuiteOptions, type Bench, type MakeBackend, makeToken, type Opened } from "./backendHarness.ts"
+import type { EventOf } from "./ReadSession.ts"
 import type { BackendSuiteAgent, SuitePrompt } from "./BackendSuiteAgent.ts"
 
 type Permission = EventOf<"permission.requested">["data"]

@@ -16,13 +16,13 @@ import {
 } from "./backendAgentHarness.ts"
 import {
   type BackendSuiteOptions,
-  type EventOf,
   type MakeBackend,
   makeToken,
   type Opened,
   openSession,
   withBackend
 } from "./backendHarness.ts"
+import type { EventOf } from "./ReadSession.ts"
 import { type BackendSuiteAgent, suiteTokens } from "./BackendSuiteAgent.ts"
 
 /** Sessions that run at once, and prompts that each of them is given. */

@@ -16,8 +16,9 @@ import {
   type TurnId
 } from "@holdfast/core"
 import { Effect, type Exit, Fiber, type Scope, Stream } from "effect"
+import { makeWaitableList } from "./WaitableList.ts"
 
-/** Milliseconds for anything that is waited for: many times what it takes, for the machine may be busy. */
+/** Milliseconds for anything that is waited for: many times what an agent takes, for the machine may be busy. */
 const patience = 40_000
 
 /** An event of a type. */
@@ -39,6 +40,7 @@ export interface ReadSession {
     fits?: (event: EventOf<T>) => boolean
   ) => Effect.Effect<EventOf<T>, Error>
   readonly perform: (command: BackendCommand) => Effect.Effect<Performed, BackendRefused | BackendLost | Error>
+  /** Sends a prompt, into the turn `steering` if there is one, and waits until it is known which turn it is in. */
   readonly send: (
     content: string | ReadonlyArray<ContentBlock>,
     steering?: TurnId
@@ -48,6 +50,7 @@ export interface ReadSession {
     content: string | ReadonlyArray<ContentBlock>
   ) => Effect.Effect<EndedTurn, BackendRefused | BackendLost | Error>
   readonly end: (turnId: TurnId) => Effect.Effect<EndedTurn, Error>
+  /** Closes it, and waits for the end of the stream. */
   readonly close: Effect.Effect<void, BackendRefused | BackendLost | Error>
   /** Waits for the end of the stream. */
   readonly ended: Effect.Effect<Exit.Exit<void, BackendLost>, Error>
@@ -59,7 +62,9 @@ export interface EndedTurn {
   readonly data: EventOf<"turn.completed">["data"]
   /** What the agent said. */
   readonly said: string
-  /** What its commands wrote. */
+  /** Its tool calls that have ended, in that order. */
+  readonly tools: ReadonlyArray<EventOf<"item.completed">["data"]>
+  /** What its tool calls wrote. */
   readonly output: string
 }
 
@@ -70,7 +75,7 @@ export const within = <A, E, R>(what: string, effect: Effect.Effect<A, E, R>): E
     orElse: () => Effect.fail(new Error(`${what} did not happen within ${patience} ms`))
   })
 
-/** Opens a session and reads it. */
+/** Opens a session of a backend and reads it. The scope's end closes it. */
 export const openSession = Effect.fnUntraced(function* (
   backend: Backend,
   spec: unknown,
@@ -79,49 +84,44 @@ export const openSession = Effect.fnUntraced(function* (
   const checked = yield* backend.check(spec)
   const request: OpenRequest = { sessionId: makeSessionId(), generation: 1, spec: checked.spec, inDoubt: [], ...more }
   const session = yield* within("the opening", backend.open(request))
-  const events: Array<BackendEvent> = []
-  const watchers = new Set<() => void>()
+  return yield* readAlong(request, session)
+})
+
+/** Reads a session that is open already. */
+export const readAlong = Effect.fnUntraced(function* (
+  request: OpenRequest,
+  session: BackendSession
+): Effect.fn.Return<ReadSession, never, Scope.Scope> {
+  const list = makeWaitableList<BackendEvent>()
   const reading = yield* Stream.runForEach(session.events, (batch) =>
     Effect.sync(() => {
-      events.push(...batch)
-      for (const look of watchers) look()
+      for (const event of batch) list.add(event)
     })
   ).pipe(Effect.forkScoped({ startImmediately: true }))
 
-  const until: ReadSession["until"] = (what, find) =>
-    within(
-      what,
-      Effect.callback((resume) => {
-        const look = () => {
-          const found = find(events)
-          if (found === undefined) return
-          watchers.delete(look)
-          resume(Effect.succeed(found))
-        }
-        watchers.add(look)
-        look()
-        return Effect.sync(() => watchers.delete(look))
-      })
-    )
+  const until: ReadSession["until"] = (what, find) => within(what, list.find(find))
   const event: ReadSession["event"] = (type, fits = () => true) =>
     until(type, (told) => told.find((one): one is EventOf<typeof type> => one.type === type && fits(one as never)))
   const perform: ReadSession["perform"] = (command) => within(command.type, session.perform(command))
   const send: ReadSession["send"] = (content, steering) =>
     Effect.gen(function* () {
       const promptId = makeUuid() as PromptId
-      const { turnId } = yield* perform({
+      const performed = yield* perform({
         type: "prompt",
         promptId,
         content: typeof content === "string" ? [{ type: "text", text: content }] : content,
         ...(steering === undefined ? { delivery: "queue" } : { delivery: "steer", turnId: steering })
       })
-      return { promptId, turnId: turnId! }
+      const known = performed.turnId ?? steering
+      if (known !== undefined) return { promptId, turnId: known }
+      const started = yield* event("turn.started", ({ data }) => data.promptId === promptId)
+      return { promptId, turnId: started.data.turnId }
     })
   const end: ReadSession["end"] = (turnId) =>
     Effect.map(
       event("turn.completed", ({ data }) => data.turnId === turnId),
       ({ data }) => {
-        const items = events.flatMap((one) =>
+        const items = list.items.flatMap((one) =>
           one.type === "item.completed" && one.data.turnId === turnId ? [one.data] : []
         )
         const messages = items.filter(({ kind, role }) => kind === "message" && role !== "user")
@@ -129,6 +129,7 @@ export const openSession = Effect.fnUntraced(function* (
           turnId,
           data,
           said: messages.map(({ text }) => text ?? "").join("\n"),
+          tools: items.filter(({ kind }) => kind === "tool_call"),
           output: items.map(({ output }) => output ?? "").join("")
         }
       }
@@ -137,7 +138,7 @@ export const openSession = Effect.fnUntraced(function* (
   return {
     request,
     session,
-    events,
+    events: list.items,
     until,
     event,
     perform,
