@@ -10,6 +10,7 @@ import type {
   QuestionOutcome,
   ReportedError,
   ResolvedBy,
+  ToolCall,
   ToolKind,
   ToolStatus,
   Usage
@@ -130,6 +131,8 @@ export interface PermissionEntry extends RequestEntryBase {
   readonly type: "permission"
   readonly title: string
   readonly description: string | null
+  /** What it is asked for, with the input that it would be done with: commands, diffs. */
+  readonly tool?: ToolCall
   readonly options: ReadonlyArray<PermissionOption>
   readonly outcome: PermissionOutcome | null
 }

@@ -1,8 +1,9 @@
 /** Permissions and questions in a timeline: what was asked, what came of it, and who said so. */
-import type { Question, QuestionOutcome } from "./Content.ts"
+import type { Question, QuestionOutcome, ToolCall } from "./Content.ts"
 import type { SessionEvent } from "./SessionEvent.ts"
 import type { PermissionEntry, QuestionEntry, RequestEntryBase } from "./TimelineEntry.ts"
 import { addEntry, closeEntry, entryAt, openPosition, replaceEntry, type Timeline } from "./TimelineList.ts"
+import { Bounds } from "./TimelineText.ts"
 
 /** Something is asked. */
 export const addRequest = (
@@ -21,6 +22,7 @@ export const addRequest = (
     by: null,
     resolvedBy: null
   }
+  const bounds = new Bounds(timeline.maxText)
   const entry: PermissionEntry | QuestionEntry =
     event.type === "permission.requested"
       ? {
@@ -28,11 +30,18 @@ export const addRequest = (
           type: "permission",
           title: event.data.title,
           description: event.data.description ?? null,
+          ...(event.data.tool === undefined ? {} : { tool: withBoundedInput(event.data.tool, bounds) }),
           options: event.data.options,
-          outcome: null
+          outcome: null,
+          ...bounds.cut
         }
       : { ...base, type: "question", questions: event.data.questions, outcome: null }
   return addEntry(timeline, entry, `request:${requestId}`)
+}
+
+const withBoundedInput = ({ input, ...tool }: ToolCall, bounds: Bounds): ToolCall => {
+  const shown = input === undefined ? undefined : bounds.json("input", input)
+  return shown === undefined ? tool : { ...tool, input: shown }
 }
 
 /** A request is answered, expires, or goes with what it belonged to. */

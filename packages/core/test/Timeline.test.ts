@@ -275,6 +275,30 @@ describe("A request in a timeline", () => {
       turnId
     } as object)
   })
+
+  it("shows what a permission would let happen, unless that is too long to be shown whole", () => {
+    const permission = (diff: string) =>
+      only(
+        [
+          {
+            type: "permission.requested",
+            data: {
+              requestId: "r" as RequestId,
+              title: "Edit a",
+              tool: { ...tool, input: { diff } },
+              options: [],
+              deadline: 5,
+              default: { outcome: "cancelled" }
+            }
+          }
+        ],
+        emptyTimeline({ maxText: 1_000 })
+      )
+    assert.deepInclude(permission("+a"), { tool: { ...tool, input: { diff: "+a" } } } as object)
+    const long = permission("+".repeat(2_000))
+    assert.deepInclude(long, { tool } as object)
+    assert.isAbove(long.cut?.["input"] ?? 0, 2_000)
+  })
 })
 
 describe("Prompts and turns in a timeline", () => {
