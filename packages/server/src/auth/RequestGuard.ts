@@ -6,38 +6,41 @@ import { type Problem, problem } from "@holdfast/core"
 import { isLoopback } from "../http/Loopback.ts"
 import type { ServerConfig } from "../ServerOptions.ts"
 
-/** The headers that matter here, as Node gives them. */
-export interface GuardedHeaders {
-  readonly host?: string | undefined
-  readonly origin?: string | undefined
-  readonly "sec-fetch-site"?: string | ReadonlyArray<string> | undefined
-  readonly "access-control-request-method"?: string | ReadonlyArray<string> | undefined
+/** Headers by their names in lower case, as Node and Effect give them. */
+export interface HeadersLike {
+  readonly [name: string]: string | ReadonlyArray<string> | undefined
+}
+
+/** A header that may be given once. Given several times it counts as missing. */
+export const header = (headers: HeadersLike, name: string): string | undefined => {
+  const value = headers[name]
+  return typeof value === "string" ? value : undefined
 }
 
 /** What guards a server, made once of its options. */
 export interface RequestGuard {
   /** Whether the request is for this server by one of its names, and from no other origin than those that may. */
-  readonly check: (headers: GuardedHeaders) => Problem | undefined
+  readonly check: (headers: HeadersLike) => Problem | undefined
   /** The same for an upgrade to a WebSocket, before and after it is known who asks. */
-  readonly checkUpgrade: (headers: GuardedHeaders, by?: { readonly byCookie: boolean }) => Problem | undefined
+  readonly checkUpgrade: (headers: HeadersLike, by?: { readonly byCookie: boolean }) => Problem | undefined
   /**
    * Whether who needs no token that a page had to know (a cookie, or everybody on an open server) may change something:
    * only from our own page, or from no page at all.
    */
   readonly checkChange: (
     method: string,
-    headers: GuardedHeaders,
+    headers: HeadersLike,
     by: { readonly byCookie: boolean }
   ) => Problem | undefined
   /** Headers of an answer to a page of another origin that may use the API; for the same one, and others, only `Vary`. */
-  readonly corsHeaders: (headers: GuardedHeaders) => Readonly<Record<string, string>>
+  readonly corsHeaders: (headers: HeadersLike) => Readonly<Record<string, string>>
   /** The whole answer (204 or 403) to a preflight; undefined where the request is none. */
   readonly preflight: (
     method: string | undefined,
-    headers: GuardedHeaders
+    headers: HeadersLike
   ) => { readonly status: 204 | 403; readonly headers: Readonly<Record<string, string>> } | undefined
   /** Whether the browser sees the server over TLS, by its own or a proxy's: then cookies are for TLS alone. */
-  readonly isSecure: (headers: GuardedHeaders) => boolean
+  readonly isSecure: (headers: HeadersLike) => boolean
 }
 
 /** What the guard needs of a server's options. */
@@ -67,8 +70,9 @@ export const makeRequestGuard = (options: GuardOptions): RequestGuard => {
   }
 
   /** Behind a proxy that does TLS, the page's origin has another scheme than this server. */
-  const isOwnOrigin = ({ host, origin }: GuardedHeaders): boolean => {
-    const parts = splitHost(host)
+  const isOwnOrigin = (headers: HeadersLike): boolean => {
+    const parts = splitHost(header(headers, "host"))
+    const origin = header(headers, "origin")
     if (parts === undefined || origin === undefined) return false
     const asked = origin.toLowerCase()
     if (asked === `${scheme}://${withoutDefaultPort(parts.whole, scheme)}`) return true
@@ -78,7 +82,7 @@ export const makeRequestGuard = (options: GuardOptions): RequestGuard => {
   const isAllowedOrigin = (origin: string): boolean => allowedOrigins.has(origin.toLowerCase())
 
   const check: RequestGuard["check"] = (headers) => {
-    if (!isOurHost(headers.host)) {
+    if (!isOurHost(header(headers, "host"))) {
       return problem(
         "forbidden",
         "this server is not called by that name: add it to allowedHosts, or use another one",
@@ -87,7 +91,7 @@ export const makeRequestGuard = (options: GuardOptions): RequestGuard => {
         }
       )
     }
-    const { origin } = headers
+    const origin = header(headers, "origin")
     if (origin !== undefined && !isOwnOrigin(headers) && !isAllowedOrigin(origin)) return foreignOrigin
     return undefined
   }
@@ -95,12 +99,14 @@ export const makeRequestGuard = (options: GuardOptions): RequestGuard => {
   const checkChange: RequestGuard["checkChange"] = (method, headers, { byCookie }) => {
     if (safeMethods.includes(method.toUpperCase())) return undefined
     if (byCookie) return isOwnOrigin(headers) ? undefined : cookieNeedsOrigin
-    const site = headers["sec-fetch-site"]
-    return headers.origin === undefined && (site === "cross-site" || site === "same-site") ? foreignOrigin : undefined
+    const site = header(headers, "sec-fetch-site")
+    return header(headers, "origin") === undefined && (site === "cross-site" || site === "same-site")
+      ? foreignOrigin
+      : undefined
   }
 
   const corsHeaders: RequestGuard["corsHeaders"] = (headers) => {
-    const { origin } = headers
+    const origin = header(headers, "origin")
     return origin === undefined || isOwnOrigin(headers) || !isAllowedOrigin(origin)
       ? { vary: "Origin" }
       : {
@@ -117,8 +123,13 @@ export const makeRequestGuard = (options: GuardOptions): RequestGuard => {
       check(headers) ?? (by?.byCookie === true && !isOwnOrigin(headers) ? cookieNeedsOrigin : undefined),
     corsHeaders,
     preflight: (method, headers) => {
-      const { origin } = headers
-      if (method !== "OPTIONS" || origin === undefined || headers["access-control-request-method"] === undefined) return
+      const origin = header(headers, "origin")
+      if (
+        method !== "OPTIONS" ||
+        origin === undefined ||
+        header(headers, "access-control-request-method") === undefined
+      )
+        return
       if (check(headers) !== undefined || !isAllowedOrigin(origin)) return { status: 403, headers: { vary: "Origin" } }
       return {
         status: 204,
@@ -130,7 +141,12 @@ export const makeRequestGuard = (options: GuardOptions): RequestGuard => {
         }
       }
     },
-    isSecure: ({ origin }) => scheme === "https" || (origin ?? "").toLowerCase().startsWith("https://")
+    isSecure: (headers) => {
+      const origin = header(headers, "origin")
+      if (scheme === "https" || origin !== undefined) return scheme === "https" || origin!.startsWith("https://")
+      // A page's own GET says no origin. A browser ignores a cookie for TLS alone that came without.
+      return !isLoopback(splitHost(header(headers, "host"))?.name ?? "")
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 /** The cookie of browsers: readable by no script, sent to this server alone, 30 days. */
 import { Duration } from "effect"
 import { Cookies } from "effect/http"
+import { header, type HeadersLike } from "./RequestGuard.ts"
 
 /** How long a cookie lives, in milliseconds: 30 days. */
 export const cookieLifetimeMs = 30 * 86_400_000
@@ -18,12 +19,9 @@ export const cookieName = (hostHeader: string | undefined): string => {
 }
 
 /** The session cookie among those of a request. */
-export const readSessionCookie = (headers: {
-  readonly cookie?: string | undefined
-  readonly host?: string | undefined
-}): string | undefined => {
-  const name = cookieName(headers.host)
-  const found = headers.cookie === undefined ? {} : Cookies.parseHeader(headers.cookie)
+export const readSessionCookie = (headers: HeadersLike): string | undefined => {
+  const name = cookieName(header(headers, "host"))
+  const found = Cookies.parseHeader(header(headers, "cookie") ?? "")
   return Object.hasOwn(found, name) ? found[name] : undefined
 }
 
