@@ -1,8 +1,19 @@
 /**
- * Test parts for hosts, backends and logs, and a scripted model for agents. The conformance suites are in
- * `@holdfast/testkit/suites`, which needs vitest.
+ * Test parts for hosts, backends and logs, a scripted model for agents, and a fault proxy for anything on a network. The
+ * conformance suites are in `@holdfast/testkit/suites`, which needs vitest.
  */
 export * from "./eventArbitraries.ts"
+export * from "./faults/faultArbitraries.ts"
+export type { FaultDirection } from "./faults/FaultConnection.ts"
+export * from "./faults/FaultProxy.ts"
+export {
+  ConnectionFaults,
+  describeSchedule,
+  FaultEnding,
+  FaultSchedule,
+  LaneFaults,
+  Reordering
+} from "./faults/FaultSchedule.ts"
 export { type AgentHome } from "./model/AgentHome.ts"
 export * from "./model/agentTools.ts"
 export * from "./model/CodexHome.ts"

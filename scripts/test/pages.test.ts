@@ -4,9 +4,11 @@ import { assert, describe, it } from "vitest"
 import { readFirstExample } from "../readme.ts"
 import { repository } from "../workspaces.ts"
 
-describe("the page on the scripted model", () => {
-  it("prints what it says", () => {
-    const { output, source } = readFirstExample(join(repository, "docs/scripted-model.md"))
+const pages = { "the scripted model": "docs/scripted-model.md", "the fault proxy": "docs/fault-proxy.md" }
+
+describe.each(Object.entries(pages))("the page on %s", (_name, path) => {
+  it("has a first example that prints what the page says", () => {
+    const { output, source } = readFirstExample(join(repository, path))
     const args = ["--conditions=@holdfast/source", "--input-type=module-typescript", "--eval", source]
     const { error, stderr, stdout } = spawnSync(process.execPath, args, {
       cwd: repository,
