@@ -29,13 +29,7 @@ const judge = async (folder: string): Promise<ReadonlyArray<Judged>> => {
     .flat()
     .map((fault) => `one that ${literally(fault.name)} .*${literally(fault.breaks)}`)
   const report = join(folder, "report.json")
-  const args = [
-    "run",
-    "--config",
-    "packages/testkit/test/faulty/vitest.config.ts",
-    "--testNamePattern",
-    wanted.join("|")
-  ]
+  const args = ["run", "--config", "vitest.config.ts", "--testNamePattern", wanted.join("|")]
   const said = await new Promise<string>((resolve) =>
     execFile(
       process.execPath,
