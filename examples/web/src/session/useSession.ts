@@ -1,6 +1,5 @@
 /** A session in React: made to be copied into your own app, together with `useLive.ts`. */
-import type { Client, ClientSession, SessionView } from "@holdfast/client"
-import type { SessionId } from "@holdfast/core"
+import type { ClientSession, HoldfastClient, ViewState } from "@holdfast/client"
 import { useCallback, useMemo } from "react"
 import { useLive, useOpened } from "./useLive.ts"
 
@@ -8,13 +7,13 @@ import { useLive, useOpened } from "./useLive.ts"
 export interface UsedSession {
   readonly session: ClientSession
   /** State, summary, timeline and who is here; null for the moment before the first of it. */
-  readonly view: SessionView["current"] | null
+  readonly view: ViewState | null
   /** Fetches what happened before the oldest entry of the timeline. */
   readonly loadOlder: () => Promise<void>
 }
 
 /** Follows a session as long as the component is there, over reconnects and without a gap. */
-export const useSession = (client: Client, id: SessionId): UsedSession => {
+export const useSession = (client: HoldfastClient, id: string): UsedSession => {
   const session = useMemo(() => client.session(id), [client, id])
   const view = useOpened(useCallback(() => session.view(), [session]))
   const loadOlder = useCallback(async () => view?.loadOlder(), [view])

@@ -1,0 +1,23 @@
+/** The entry point. */
+import { StrictMode } from "react"
+import { createRoot } from "react-dom/client"
+import { App, lazyClient } from "./App.tsx"
+import { enter, watchStartLinks } from "./connection/enter.ts"
+import "./style/tokens.css"
+import "./style/base.css"
+import "./style/shell.css"
+import "./style/sidebar.css"
+import "./style/session.css"
+import "./style/dialogs.css"
+
+watchStartLinks()
+// A link to a session mostly is one to a terminal: what draws it loads beside the rest.
+if (location.hash.startsWith("#session=")) void import("./terminal/TerminalView.tsx")
+
+const root = document.getElementById("root")
+if (root === null) throw new Error("index.html has no #root")
+createRoot(root).render(
+  <StrictMode>
+    <App entering={enter()} client={lazyClient()} />
+  </StrictMode>
+)

@@ -1,0 +1,292 @@
+/** One session: its head, its timeline or terminal, what is typed below, and what is known of it beside. */
+import { type SessionState, timelineEntries } from "@holdfast/core"
+import { History, Info, ListTree, Menu as MenuIcon, Play, SquareTerminal } from "lucide-react"
+import { type ReactNode, lazy, Suspense, useCallback, useEffect, useEffectEvent, useState } from "react"
+import { useHost } from "../Host.ts"
+import { BackendBadge } from "../sidebar/BackendBadge.tsx"
+import { SessionStatus } from "../sidebar/SessionStatus.tsx"
+import { Composer } from "../timeline/Composer.tsx"
+import { TimelineView } from "../timeline/TimelineView.tsx"
+import type { SessionActions } from "./SessionActions.ts"
+import { mayDo } from "./mayDo.ts"
+import { titleOf, workspaceName } from "./names.ts"
+import { People } from "./People.tsx"
+import { SessionDetails } from "./SessionDetails.tsx"
+import { SessionMenu } from "./SessionMenu.tsx"
+import { SessionTitle } from "./SessionTitle.tsx"
+import { TimeSlider } from "./TimeSlider.tsx"
+import { usePast, viewOfPast } from "./usePast.ts"
+import { useSession } from "./useSession.ts"
+
+// xterm.js is the largest part of the page, and a timeline needs none of it.
+const TerminalView = lazy(() => import("../terminal/TerminalView.tsx"))
+const FaceView = lazy(() => import("../terminal/FaceView.tsx"))
+const PastScreen = lazy(() => import("../terminal/PastScreen.tsx"))
+
+/** The two faces of a session. */
+type Face = "timeline" | "terminal"
+
+export interface SessionPaneProps {
+  readonly sessionId: string
+  readonly detailsOpen: boolean
+  readonly setDetailsOpen: (open: boolean) => void
+  readonly sidebarOpen: boolean
+  readonly onShowSidebar: () => void
+  /** Gets what keys can do here; null when it is gone. */
+  readonly onActions: (actions: SessionActions | null) => void
+}
+
+const ended: ReadonlySet<string> = new Set(["closed", "failed", "suspended", "lost"])
+
+export const SessionPane = (props: SessionPaneProps) => {
+  const { client, connected, report, you } = useHost()
+  const { loadOlder, session, view } = useSession(client, props.sessionId)
+  const [chosenFace, setFace] = useState<Face>()
+  const [renaming, setRenaming] = useState(false)
+  const [at, setAt] = useState<number | null>(null)
+  const onPastProblem = useCallback((error: unknown) => report("Looking at the past", error), [report])
+
+  const summary = view?.summary ?? null
+  const state = view?.state ?? null
+  const hasTerminal = summary?.hasTerminal ?? false
+  const face = chosenFace ?? (hasTerminal ? "terminal" : "timeline")
+  const past = usePast(session, at, hasTerminal, onPastProblem)
+  const head = summary?.seq ?? 0
+
+  const switchFace = () => setFace(face === "terminal" ? "timeline" : "terminal")
+  const toggleHistory = () => setAt(at === null ? head : null)
+  const stop = (): boolean => {
+    if (state?.turn == null || !mayDo(you, state, "turn.interrupt")) return false
+    session.interrupt(state.turn.turnId).catch((error: unknown) => report("Stopping the agent", error))
+    return true
+  }
+  const focus = () =>
+    document.querySelector<HTMLElement>(".pane-composer textarea, .terminal .xterm-helper-textarea")?.focus()
+
+  const { onActions } = props
+  const act = useEffectEvent((does: "stop" | "face" | "history" | "composer") => {
+    if (does === "stop") return stop()
+    if (does === "face") switchFace()
+    else if (does === "history") toggleHistory()
+    else focus()
+    return true
+  })
+  useEffect(() => {
+    onActions({ act: (does) => act(does) })
+    return () => onActions(null)
+  }, [onActions])
+
+  if (view === null || summary === null) {
+    const gone = view?.phase === "gone"
+    return (
+      <main className="pane" aria-label="Session">
+        <PaneHead sidebarOpen={props.sidebarOpen} onShowSidebar={props.onShowSidebar} />
+        <div className="pane-empty" role="status">
+          {gone ? (view.problem ?? "There is no such session.") : "Opening…"}
+        </div>
+      </main>
+    )
+  }
+
+  const isPast = at !== null
+  const showsTerminal = face === "terminal"
+  const rename = (title: string) => {
+    session.rename(title).catch((error: unknown) => report("Renaming the session", error))
+  }
+  const canPrompt = state?.capabilities?.prompts ?? !hasTerminal
+
+  return (
+    <main className="pane" aria-label={titleOf(summary)}>
+      <PaneHead sidebarOpen={props.sidebarOpen} onShowSidebar={props.onShowSidebar}>
+        <div className="pane-title">
+          <SessionTitle
+            title={titleOf(summary)}
+            onRename={mayDo(you, state, "session.rename") ? rename : undefined}
+            editing={renaming}
+            setEditing={setRenaming}
+          />
+          <div className="pane-facts">
+            <SessionStatus status={summary.status} />
+            <BackendBadge backend={summary.backend} remote={summary.sandbox !== null} />
+            {summary.workspace === null ? null : (
+              <span className="pane-place" title={summary.workspace}>
+                {workspaceName(summary.workspace)}
+              </span>
+            )}
+            {summary.archived ? <span className="badge">Archived</span> : null}
+          </div>
+        </div>
+        <div className="pane-tools">
+          <People present={view.present} you={you} />
+          <div className="faces" role="group" aria-label="Face">
+            <FaceButton face="timeline" chosen={face} onChoose={setFace} />
+            <FaceButton face="terminal" chosen={face} onChoose={setFace} />
+          </div>
+          <button
+            className="button icon"
+            type="button"
+            aria-label="Time slider"
+            title="Time slider (H)"
+            aria-pressed={isPast}
+            onClick={toggleHistory}
+          >
+            <History aria-hidden="true" />
+          </button>
+          <button
+            className="button icon"
+            type="button"
+            aria-label="Details"
+            title="Details (D)"
+            aria-pressed={props.detailsOpen}
+            onClick={() => props.setDetailsOpen(!props.detailsOpen)}
+          >
+            <Info aria-hidden="true" />
+          </button>
+          <SessionMenu session={session} summary={summary} state={state} onRename={() => setRenaming(true)} />
+        </div>
+      </PaneHead>
+      <div className="pane-middle">
+        <div className="pane-main">
+          {view.phase === "gone" ? (
+            <p className="pane-notice" role="alert">
+              {view.problem ?? "This session is gone."}
+            </p>
+          ) : null}
+          <div className="pane-body" data-past={isPast}>
+            <Suspense fallback={<div className="pane-empty" role="status" />}>
+              {isPast ? (
+                past === undefined ? (
+                  <div className="pane-empty" role="status">
+                    Reading the past…
+                  </div>
+                ) : showsTerminal && past.screen !== null ? (
+                  <PastScreen screen={past.screen} />
+                ) : (
+                  <TimelineView view={viewOfPast(view, past)} session={session} you={you} readOnly />
+                )
+              ) : !showsTerminal ? (
+                <TimelineView view={view} session={session} you={you} {...(view.hasOlder ? { loadOlder } : {})} />
+              ) : hasTerminal ? (
+                <TerminalView key={session.sessionId} session={session} view={view} />
+              ) : (
+                <FaceView
+                  key={session.sessionId}
+                  session={session}
+                  title={titleOf(summary)}
+                  readOnly={!mayDo(you, state, "prompt.send")}
+                  onLeave={() => setFace("timeline")}
+                />
+              )}
+            </Suspense>
+          </div>
+          {isPast ? (
+            <TimeSlider
+              at={Math.min(at, head)}
+              head={head}
+              entries={timelineEntries(view.timeline)}
+              onMove={setAt}
+              onClose={() => setAt(null)}
+            />
+          ) : null}
+          {!isPast && state !== null && ended.has(summary.lifecycle) ? (
+            <EndBanner
+              state={state}
+              reason={summary.reason}
+              onOpen={
+                mayDo(you, state, "session.open")
+                  ? () => session.open().catch((error: unknown) => report("Opening the session", error))
+                  : undefined
+              }
+            />
+          ) : null}
+          {!isPast && canPrompt && face === "timeline" && mayDo(you, state, "prompt.send") ? (
+            <div className="pane-composer">
+              <Composer view={view} session={session} you={you} connected={connected} />
+            </div>
+          ) : null}
+        </div>
+        {props.detailsOpen ? (
+          <SessionDetails view={view} you={you} onClose={() => props.setDetailsOpen(false)} />
+        ) : null}
+      </div>
+    </main>
+  )
+}
+
+const FaceButton = ({
+  chosen,
+  face,
+  onChoose
+}: {
+  readonly face: Face
+  readonly chosen: Face
+  readonly onChoose: (face: Face) => void
+}) => {
+  const Icon = face === "timeline" ? ListTree : SquareTerminal
+  const word = face === "timeline" ? "Timeline" : "Terminal"
+  return (
+    <button
+      className="button quiet"
+      type="button"
+      aria-label={word}
+      title={`${word} (T)`}
+      aria-pressed={face === chosen}
+      onClick={() => onChoose(face)}
+    >
+      <Icon aria-hidden="true" />
+      <span className="face-word">{word}</span>
+    </button>
+  )
+}
+
+export const PaneHead = ({
+  children,
+  onShowSidebar,
+  sidebarOpen
+}: {
+  readonly sidebarOpen: boolean
+  readonly onShowSidebar: () => void
+  readonly children?: ReactNode
+}) => (
+  <header className="pane-head">
+    {sidebarOpen ? null : (
+      <button className="button icon" type="button" aria-label="Show the list of sessions" onClick={onShowSidebar}>
+        <MenuIcon aria-hidden="true" />
+      </button>
+    )}
+    {children}
+  </header>
+)
+
+const endWords = (state: SessionState, reason: string | null): string => {
+  switch (state.chart.lifecycle) {
+    case "suspended":
+      return `Suspended${reason === null ? "" : `: ${reason}`}`
+    case "lost":
+      return `The connection to it was lost${reason === null ? "" : `: ${reason}`}`
+    case "failed":
+      return `It failed${reason === null ? "" : `: ${reason}`}`
+    default:
+      return `It has ended${reason === null ? "" : `: ${reason}`}`
+  }
+}
+
+const EndBanner = ({
+  onOpen,
+  reason,
+  state
+}: {
+  readonly state: SessionState
+  readonly reason: string | null
+  readonly onOpen: (() => void) | undefined
+}) => (
+  <div className="end-banner" role="status" data-lifecycle={state.chart.lifecycle}>
+    <span>{endWords(state, reason)}</span>
+    {onOpen === undefined ? null : (
+      <button className="button" type="button" onClick={onOpen}>
+        <Play aria-hidden="true" />
+        Open again
+      </button>
+    )}
+  </div>
+)

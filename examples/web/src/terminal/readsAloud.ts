@@ -1,0 +1,2 @@
+/** Where it is kept that terminals give their text to screen readers. */
+export const readsAloudKey = "holdfast.terminal.screen-reader"
