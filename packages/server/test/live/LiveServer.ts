@@ -1,0 +1,129 @@
+/** A live endpoint on a port of its own, over a runtime with real terminals and a scripted agent, as its tests use it. */
+import { ptyBackend } from "@holdfast/adapter-pty"
+import { type EventLogService, makeMemory, type Role, type SessionId } from "@holdfast/core"
+import { type HoldfastService, makeHoldfast } from "@holdfast/runtime"
+import { scriptedAgents, scriptedBackend } from "@holdfast/testkit"
+import { Effect, Exit, Redacted, Scope } from "effect"
+import { SignJWT } from "jose"
+import { randomBytes } from "node:crypto"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { makeSessionAccess, type SessionAccessService } from "../../src/access/SessionAccess.ts"
+import { type AuthenticatorService, makeAuthenticator } from "../../src/auth/Authenticator.ts"
+import { makeRequestGuard } from "../../src/auth/RequestGuard.ts"
+import { memoryRevocations } from "../../src/auth/RevocationStore.ts"
+import { type LiveEndpoint, makeLiveEndpoint } from "../../src/live/LiveEndpoint.ts"
+import type { LiveLimits } from "../../src/live/LiveLimits.ts"
+import { type ClientOptions, LiveTestClient } from "./LiveTestClient.ts"
+
+/** Who a token is for. */
+export interface TokenClaims {
+  readonly sub?: string
+  readonly name?: string
+  readonly org?: string
+  readonly roles?: ReadonlyArray<Role>
+  readonly session?: SessionId
+  readonly jti?: string
+  /** Seconds from now. */
+  readonly expiresIn?: number
+}
+
+/** A running endpoint. */
+export interface LiveServer {
+  readonly url: string
+  readonly endpoint: LiveEndpoint
+  readonly holdfast: HoldfastService
+  readonly log: EventLogService
+  readonly access: SessionAccessService
+  readonly authenticator: AuthenticatorService
+  readonly run: <A, E>(effect: Effect.Effect<A, E>) => Promise<A>
+  readonly token: (claims?: TokenClaims) => Promise<string>
+  /** A client that is welcome: Ada, an owner, unless told otherwise. */
+  readonly connect: (claims?: TokenClaims, options?: ClientOptions) => Promise<LiveTestClient>
+  /** A terminal that runs a shell script, open. */
+  readonly shell: (script: string) => Promise<SessionId>
+  /** A session of the scripted agent, open. */
+  readonly agent: () => Promise<SessionId>
+}
+
+/** What the server is made of. */
+export interface LiveServerOptions {
+  readonly limits?: LiveLimits
+  readonly log?: EventLogService
+}
+
+const secret = "a secret of the tests that has 32 bytes"
+
+/** Runs a test against an endpoint, and ends everything after it. */
+export const withLiveServer = async (
+  use: (server: LiveServer) => Promise<void>,
+  options: LiveServerOptions = {}
+): Promise<void> => {
+  const scope = Effect.runSync(Scope.make())
+  const clients: Array<LiveTestClient> = []
+  const within = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) => Effect.runPromise(Scope.provide(effect, scope))
+  try {
+    const log = options.log ?? makeMemory()
+    const agents = scriptedBackend({
+      name: "agent",
+      capabilities: { prompts: true, interrupt: true, permissions: true, questions: true, resume: true },
+      openings: scriptedAgents()
+    })
+    const holdfast = await within(makeHoldfast(log, { backends: [ptyBackend(), agents], snapshots: { quietMs: 10 } }))
+    const access = await within(makeSessionAccess(holdfast))
+    const authenticator = await within(
+      makeAuthenticator({
+        auth: { kind: "secret", secret, clockSkewSeconds: 0 },
+        secret: Redacted.make(randomBytes(32)),
+        revocations: memoryRevocations()
+      })
+    )
+    const guard = makeRequestGuard({ host: "127.0.0.1", allowedHosts: [], allowedOrigins: ["https://app.example.org"] })
+    const endpoint = await within(
+      makeLiveEndpoint({
+        holdfast,
+        access,
+        authenticator,
+        guard,
+        ...(options.limits === undefined ? {} : { limits: options.limits })
+      })
+    )
+    const server = createServer((_request, response) => response.writeHead(404).end())
+    server.on("upgrade", endpoint.handleUpgrade)
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    await within(
+      Effect.addFinalizer(() => Effect.callback<void>((resume) => void server.close(() => resume(Effect.void))))
+    )
+    const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/api/v1/live`
+
+    const token = async (claims: TokenClaims = {}) => {
+      const { expiresIn = 3_600, ...rest } = claims
+      return new SignJWT({ sub: "ada", name: "Ada", roles: ["owner"], ...rest })
+        .setProtectedHeader({ alg: "HS256" })
+        .setExpirationTime(Math.floor(Date.now() / 1000) + expiresIn)
+        .sign(new TextEncoder().encode(secret))
+    }
+    const connect = async (claims?: TokenClaims, how: ClientOptions = {}) => {
+      const client = new LiveTestClient(url, await token(claims), how)
+      clients.push(client)
+      await client.message("welcome")
+      return client
+    }
+    const ownerOf = { owner: { participantId: "ada" as never, name: "Ada" } }
+    const shell = async (script: string) => {
+      const spec = { profile: "command", command: "bash", args: ["-c", script] }
+      const { sessionId } = await within(holdfast.create({ backend: "pty", spec, ...ownerOf }))
+      await within(holdfast.until(sessionId, ({ chart }) => chart.lifecycle !== "opening"))
+      return sessionId
+    }
+    const agent = async () => {
+      const { sessionId } = await within(holdfast.create({ backend: "agent", spec: {}, ...ownerOf }))
+      await within(holdfast.until(sessionId, ({ chart }) => chart.lifecycle === "open"))
+      return sessionId
+    }
+    await use({ url, endpoint, holdfast, log, access, authenticator, run: within, token, connect, shell, agent })
+  } finally {
+    for (const client of clients) client.end()
+    await Effect.runPromise(Scope.close(scope, Exit.void))
+  }
+}
