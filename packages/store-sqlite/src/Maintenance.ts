@@ -41,21 +41,21 @@ const nothing: SliceDone = { events: 0, bytes: 0 }
 
 /** Prepares maintenance on a connection. */
 export const makeMaintenance = (db: DatabaseSync, writer: Writer) => {
-  const event = db.prepare("SELECT type, data FROM events WHERE id = (?1 << 32) | ?2")
+  const event = db.prepare("SELECT type, data FROM events WHERE id = (? << 32) | ?")
   const dataPieces = db.prepare(
-    "SELECT content FROM pieces WHERE event = (?1 << 32) | ?2 AND piece < 1048576 ORDER BY piece"
+    "SELECT content FROM pieces WHERE event = (? << 32) | ? AND piece < 1048576 ORDER BY piece"
   )
   const cover = db.prepare("SELECT by FROM holes WHERE session = ? AND kind = 'terminal' ORDER BY first DESC LIMIT 1")
   const recover = db.prepare("UPDATE holes SET by = ? WHERE session = ? AND kind = 'terminal'")
   const candidates = db.prepare(
     `SELECT id & 0xffffffff AS seq, type, typeof(data) AS form, length(data) AS data_bytes, coalesce(length(bytes), 0) AS bytes,
        CASE WHEN type = 'item.delta' AND typeof(data) = 'text' AND json_valid(data) THEN data ->> '$.itemId' END AS item
-     FROM events WHERE id > ((?1 << 32) | ?2) AND id < ((?1 << 32) | ?3) ORDER BY id LIMIT ?4`
+     FROM events WHERE id > ((? << 32) | ?) AND id < ((? << 32) | ?) ORDER BY id LIMIT ?`
   )
-  const deleteEvent = db.prepare("DELETE FROM events WHERE id = (?1 << 32) | ?2")
-  const deletePieces = db.prepare("DELETE FROM pieces WHERE event = (?1 << 32) | ?2")
+  const deleteEvent = db.prepare("DELETE FROM events WHERE id = (? << 32) | ?")
+  const deletePieces = db.prepare("DELETE FROM pieces WHERE event = (? << 32) | ?")
   const pieceSize = db.prepare(
-    "SELECT coalesce(sum(length(content)), 0) AS bytes FROM pieces WHERE event = (?1 << 32) | ?2"
+    "SELECT coalesce(sum(length(content)), 0) AS bytes FROM pieces WHERE event = (? << 32) | ?"
   )
   const holesNear = db.prepare(
     "SELECT first, last, kind, by FROM holes WHERE session = ? AND first <= ? AND last >= ? ORDER BY first"
@@ -124,7 +124,7 @@ export const makeMaintenance = (db: DatabaseSync, writer: Writer) => {
       let bytes = 0
       let looked = 0
       let next = cursor
-      for (const row of candidates.all(session, cursor, by, sliceRows)) {
+      for (const row of candidates.all(session, cursor, session, by, sliceRows)) {
         looked++
         next = Number(row["seq"])
         const goes =
@@ -162,7 +162,7 @@ export const makeMaintenance = (db: DatabaseSync, writer: Writer) => {
 
   const rowsOf = db.prepare(
     `SELECT id & 0xffffffff AS seq, length(data) + coalesce(length(bytes), 0) AS bytes FROM events
-     WHERE id >= (?1 << 32) AND id < ((?1 + 1) << 32) ORDER BY id LIMIT ?2`
+     WHERE id >= (? << 32) AND id < ((? + 1) << 32) ORDER BY id LIMIT ?`
   )
   const emptied = db.prepare("DELETE FROM trash WHERE session = ?")
   const trashed = db.prepare("SELECT session FROM trash LIMIT 1")
@@ -174,7 +174,7 @@ export const makeMaintenance = (db: DatabaseSync, writer: Writer) => {
       if (session === undefined) return nothing
       let events = 0
       let bytes = 0
-      for (const row of rowsOf.all(session, sliceRows)) {
+      for (const row of rowsOf.all(session, session, sliceRows)) {
         const seq = Number(row["seq"])
         const inPieces = Number(pieceSize.get(session, seq)?.["bytes"])
         if (inPieces > 0) deletePieces.run(session, seq)

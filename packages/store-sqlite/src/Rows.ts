@@ -26,8 +26,9 @@ export const addEvent = (batch: WriteBatch, session: number, seq: number, { even
   }
   const data = json.length > pieceBytes ? cut(encoder.encode(json), 0) : json
   const payload = event.bytes
-  const bytes =
-    payload !== undefined && payload.byteLength > pieceBytes ? cut(payload, payloadPieces) : (payload ?? null)
+  // An empty payload is one of no pieces: Node 22 binds empty bytes as NULL, and then there would be none.
+  const whole = payload !== undefined && payload.byteLength > 0 && payload.byteLength <= pieceBytes
+  const bytes = payload === undefined || whole ? (payload ?? null) : cut(payload, payloadPieces)
   batch.events.push([
     session,
     seq,

@@ -39,34 +39,36 @@ export type FindStep = { readonly found: EventRecord | undefined } | { readonly 
 
 const isSummary = Schema.is(SessionSummary)
 
-/** Prepares a connection for reading. */
+/**
+ * Prepares a connection for reading. Parameters have a name or are taken in their order: Node 22 binds none to a numbered one.
+ */
 export const makeReader = (db: DatabaseSync) => {
   const begin = db.prepare("BEGIN")
   const end = db.prepare("COMMIT")
   const session = db.prepare("SELECT id, seq, version, summary FROM sessions WHERE session_id = ?")
   const head = db.prepare(
-    `SELECT id & 0xffffffff AS seq FROM events WHERE id >= (?1 << 32) AND id < ((?1 + 1) << 32) ORDER BY id DESC LIMIT 1`
+    `SELECT id & 0xffffffff AS seq FROM events WHERE id >= (? << 32) AND id < ((? + 1) << 32) ORDER BY id DESC LIMIT 1`
   )
   const rows = db.prepare(
-    `SELECT ${storedColumns} FROM events WHERE id > ((?1 << 32) | ?2) AND id < ((?1 + 1) << 32) ORDER BY id LIMIT ?3`
+    `SELECT ${storedColumns} FROM events WHERE id > ((? << 32) | ?) AND id < ((? + 1) << 32) ORDER BY id LIMIT ?`
   )
   rows.setReturnArrays(true)
-  const row = db.prepare(`SELECT ${storedColumns} FROM events WHERE id = (?1 << 32) | ?2`)
+  const row = db.prepare(`SELECT ${storedColumns} FROM events WHERE id = (? << 32) | ?`)
   row.setReturnArrays(true)
   const pieces = db.prepare(
-    "SELECT content FROM pieces WHERE event = (?1 << 32) | ?2 AND piece >= ?3 AND piece < ?3 + ?4 ORDER BY piece"
+    "SELECT content FROM pieces WHERE event = (? << 32) | ? AND piece >= ? AND piece < ? ORDER BY piece"
   )
   const holes = db.prepare(
     `SELECT kind, first, last, by FROM holes
-     WHERE session = ?1 AND first >= coalesce((SELECT max(first) FROM holes WHERE session = ?1 AND first <= ?2 + 1), 0)
+     WHERE session = ? AND first >= coalesce((SELECT max(first) FROM holes WHERE session = ? AND first <= ? + 1), 0)
      ORDER BY first LIMIT ${pageHoles}`
   )
   const step = (order: "ASC" | "DESC", comparison: string, edge: string) =>
     db.prepare(
-      `SELECT max(CASE WHEN type = ?3 THEN seq END) AS last_found, min(CASE WHEN type = ?3 THEN seq END) AS first_found,
+      `SELECT max(CASE WHEN type = ? THEN seq END) AS last_found, min(CASE WHEN type = ? THEN seq END) AS first_found,
          ${edge}(seq) AS reached, count(*) AS looked
-       FROM (SELECT id & 0xffffffff AS seq, type FROM events WHERE id ${comparison} ((?1 << 32) | ?2)
-         AND id >= (?1 << 32) AND id < ((?1 + 1) << 32) ORDER BY id ${order} LIMIT ${findRows})`
+       FROM (SELECT id & 0xffffffff AS seq, type FROM events WHERE id ${comparison} ((? << 32) | ?)
+         AND id >= (? << 32) AND id < ((? + 1) << 32) ORDER BY id ${order} LIMIT ${findRows})`
     )
   const backward = step("DESC", "<=", "min")
   const forward = step("ASC", ">=", "max")
@@ -80,17 +82,17 @@ export const makeReader = (db: DatabaseSync) => {
   // Labels are looked up in the summary: about a microsecond a session that does not match, as the search costs.
   const list = db.prepare(
     `SELECT session_id, summary FROM sessions
-     WHERE (?1 IS NULL OR session_id < ?1) AND (?2 IS NULL OR archived = ?2) AND (?3 IS NULL OR backend = ?3)
-       AND (?4 IS NULL OR status IN (SELECT value FROM json_each(?4))) AND (?5 IS NULL OR instr(search, ?5) > 0)
-       AND (?6 IS NULL OR NOT EXISTS (SELECT 1 FROM json_each(?6) AS asked WHERE asked.value IS NOT
+     WHERE ($cursor IS NULL OR session_id < $cursor) AND ($archived IS NULL OR archived = $archived) AND ($backend IS NULL OR backend = $backend)
+       AND ($status IS NULL OR status IN (SELECT value FROM json_each($status))) AND ($search IS NULL OR instr(search, $search) > 0)
+       AND ($labels IS NULL OR NOT EXISTS (SELECT 1 FROM json_each($labels) AS asked WHERE asked.value IS NOT
          (SELECT value FROM json_each(sessions.summary, '$.labels') AS label WHERE label.key = asked.key)))
-     ORDER BY session_id DESC LIMIT ?7`
+     ORDER BY session_id DESC LIMIT $limit`
   )
   const archived = db.prepare(
     "SELECT session_id FROM sessions WHERE archived = 1 AND updated_at <= ? ORDER BY session_id LIMIT 1000"
   )
   const stale = db.prepare(
-    `SELECT session_id FROM sessions s WHERE version <> ?1 OR (?2 AND seq <> (SELECT e.id & 0xffffffff FROM events e
+    `SELECT session_id FROM sessions s WHERE version <> ? OR (? AND seq <> (SELECT e.id & 0xffffffff FROM events e
        WHERE e.id >= (s.id << 32) AND e.id < ((s.id + 1) << 32) ORDER BY e.id DESC LIMIT 1))`
   )
   const lastId = db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'sessions'")
@@ -117,14 +119,14 @@ export const makeReader = (db: DatabaseSync) => {
   }
 
   const readPieces = (id: number) => (seq: number, from: number, count: number) =>
-    pieces.all(id, seq, from, count).map((piece) => piece["content"] as Uint8Array)
+    pieces.all(id, seq, from, from + count).map((piece) => piece["content"] as Uint8Array)
 
   const idOf = (sessionId: SessionId): number | undefined => {
     const found = session.get(sessionId)
     return found === undefined ? undefined : Number(found["id"])
   }
 
-  const headOf = (id: number): number => Number(head.get(id)?.["seq"] ?? 0)
+  const headOf = (id: number): number => Number(head.get(id, id)?.["seq"] ?? 0)
 
   const readAt = (sessionId: SessionId, id: number, seq: number): EventRecord | undefined => {
     const stored = row.get(id, seq) as unknown as StoredRow | undefined
@@ -147,7 +149,7 @@ export const makeReader = (db: DatabaseSync) => {
       let expected = after
       const read = readPieces(id)
       if (after < last) {
-        for (const each of rows.iterate(id, after, limit + 1) as unknown as Iterable<StoredRow>) {
+        for (const each of rows.iterate(id, after, id, limit + 1) as unknown as Iterable<StoredRow>) {
           bytes += sizeOf(each)
           if (found.length === limit || (bytes > maxBytes && found.length > 0)) {
             complete = false
@@ -165,7 +167,7 @@ export const makeReader = (db: DatabaseSync) => {
         head: last,
         rows: found,
         complete,
-        holes: accounted ? [] : (holes.all(id, after) as unknown as ReadonlyArray<Hole>),
+        holes: accounted ? [] : (holes.all(id, id, after) as unknown as ReadonlyArray<Hole>),
         snapshotAt: (seq) => readAt(sessionId, id, seq)
       })
     })
@@ -192,7 +194,7 @@ export const makeReader = (db: DatabaseSync) => {
       }),
     find: (sessionId: SessionId, id: number, type: string, from: number, direction: "backward" | "forward"): FindStep =>
       within(() => {
-        const looked = (direction === "backward" ? backward : forward).get(id, from, type)
+        const looked = (direction === "backward" ? backward : forward).get(type, type, id, from, id, id)
         const seq = looked?.[direction === "backward" ? "last_found" : "first_found"]
         if (typeof seq === "number") return { found: readAt(sessionId, id, seq) }
         if (Number(looked?.["looked"]) < findRows) return { found: undefined }
@@ -210,11 +212,15 @@ export const makeReader = (db: DatabaseSync) => {
     },
     /** The summaries of a query, at most `limit`, by session id from the newest. */
     list: (query: SessionQuery, limit: number): ReadonlyArray<SessionSummary> => {
-      const status = query.status === undefined ? null : JSON.stringify(query.status)
-      const isArchived = query.archived === undefined ? null : Number(query.archived)
-      const search = query.search?.toLowerCase() ?? null
-      const labels = query.labels === undefined ? null : JSON.stringify(query.labels)
-      const found = list.all(query.cursor ?? null, isArchived, query.backend ?? null, status, search, labels, limit)
+      const found = list.all({
+        cursor: query.cursor ?? null,
+        archived: query.archived === undefined ? null : Number(query.archived),
+        backend: query.backend ?? null,
+        status: query.status === undefined ? null : JSON.stringify(query.status),
+        search: query.search?.toLowerCase() ?? null,
+        labels: query.labels === undefined ? null : JSON.stringify(query.labels),
+        limit
+      })
       return found.map((each) => JSON.parse(String(each["summary"])) as SessionSummary)
     },
     archivedBefore: (time: number) => archived.all(time).map((each) => each["session_id"] as SessionId),

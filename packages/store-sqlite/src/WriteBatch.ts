@@ -73,7 +73,7 @@ export const makeWriter = (db: DatabaseSync, generation: number): Writer => {
   const commit = db.prepare("COMMIT")
   const rollback = db.prepare("ROLLBACK")
   const fence = db.prepare("SELECT generation FROM lease")
-  const event = db.prepare("INSERT INTO events VALUES ((?1 << 32) | ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")
+  const event = db.prepare("INSERT INTO events VALUES ((? << 32) | ?, ?, ?, ?, ?, ?, ?, ?, ?)")
   const session = db.prepare(
     `INSERT INTO sessions (id, session_id, seq, version, archived, backend, status, search, updated_at, changed, summary)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -81,7 +81,7 @@ export const makeWriter = (db: DatabaseSync, generation: number): Writer => {
        backend = excluded.backend, status = excluded.status, search = excluded.search, updated_at = excluded.updated_at,
        changed = excluded.changed, summary = excluded.summary`
   )
-  const piece = db.prepare("INSERT INTO pieces VALUES ((?1 << 32) | ?2, ?3, ?4)")
+  const piece = db.prepare("INSERT INTO pieces VALUES ((? << 32) | ?, ?, ?)")
   const receipt = db.prepare("INSERT OR IGNORE INTO receipts VALUES (?, ?, ?, ?)")
   const checkpoint = db.prepare("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?, ?)")
 
