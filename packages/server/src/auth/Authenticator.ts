@@ -1,6 +1,6 @@
 /** Who speaks: what a request or a connection brings as proof, turned into a caller. */
 import type { Identity, Role, SessionId } from "@holdfast/core"
-import { Clock, Context, Effect, Layer, type Redacted, type Scope } from "effect"
+import { Clock, Context, Effect, type Redacted, type Scope } from "effect"
 import { randomBytes, randomUUID } from "node:crypto"
 import type { ServerConfig } from "../ServerOptions.ts"
 import { makeFailureLimit } from "./FailureLimit.ts"
@@ -248,7 +248,4 @@ const missing = new Unauthenticated({
 /** Knows who speaks. */
 export class Authenticator extends Context.Service<Authenticator, AuthenticatorService>()(
   "@holdfast/server/Authenticator"
-) {
-  static readonly layer = (options: AuthenticatorOptions): Layer.Layer<Authenticator> =>
-    Layer.effect(Authenticator, makeAuthenticator(options))
-}
+) {}
