@@ -1,6 +1,5 @@
 /** What a server is told: where it listens, who may come in, and its bounds, each with its default. */
 import { ParticipantId } from "@holdfast/core"
-import { ParticipantId } from "@holdfast/core"
 import { Effect, Schema, SchemaIssue } from "effect"
 import { isLoopback } from "./http/Loopback.ts"
 import { defaultLiveLimits, type LiveLimits } from "./live/LiveLimits.ts"
@@ -59,13 +58,6 @@ export interface ServerOptions {
   readonly port?: number
   /** Default `{ kind: "open" }`. */
   readonly auth?: AuthOptions
-  /**
-   * Folder for what outlasts the server: its own secret and the tokens that it has revoked, readable by its user alone. Default
-   * none: then cookies and tokens for one session end with the server.
-   */
-  readonly state?: string
-  /** Who a start link speaks for, and on an open server everybody. Default `owner`, in no organisation. */
-  readonly owner?: { readonly participantId: string; readonly name: string; readonly organisation?: string }
   /** Key and certificate chain in PEM, as text. Without them it is plain HTTP. */
   readonly tls?: { readonly key: string; readonly cert: string; readonly passphrase?: string }
   /**
@@ -75,13 +67,6 @@ export interface ServerOptions {
   readonly allowedHosts?: ReadonlyArray<string>
   /** Other origins whose pages may use the API (CORS): `https://app.example.org`. Default none. */
   readonly allowedOrigins?: ReadonlyArray<string>
-  /** Who a start link signs in, and everybody is on an open server. Default `{ participantId: "owner", name: "Owner" }`. */
-  readonly owner?: { readonly participantId: string; readonly name: string; readonly organisation?: string }
-  /**
-   * Folder of what the server itself keeps: the secret that its own tokens and cookies are signed with, and which of them were
-   * taken back. Default none: then they end with the process. One server only may use it at a time.
-   */
-  readonly dataFolder?: string
   /** Folder of a page to serve at `/`. Default none. */
   readonly page?: string
   /** Who may read `/metrics`: whoever has a token (default), or everybody. */
@@ -155,10 +140,6 @@ export const ServerConfig = Schema.Struct({
   host: defaulted(text, "127.0.0.1"),
   port: defaulted(whole(0, 65_535), 4747),
   auth: defaulted(Auth, { kind: "open" }),
-  state: Schema.optionalKey(text),
-  owner: Schema.optionalKey(
-    Schema.Struct({ participantId: ParticipantId, name: text, organisation: Schema.optionalKey(text) })
-  ),
   tls: Schema.optionalKey(Schema.Struct({ key: text, cert: text, passphrase: Schema.optionalKey(Schema.String) })),
   allowedHosts: defaulted(Schema.Array(text), []),
   allowedOrigins: defaulted(
@@ -169,10 +150,6 @@ export const ServerConfig = Schema.Struct({
     ),
     []
   ),
-  owner: Schema.optionalKey(
-    Schema.Struct({ participantId: ParticipantId, name: text, organisation: Schema.optionalKey(text) })
-  ),
-  dataFolder: Schema.optionalKey(text),
   page: Schema.optionalKey(text),
   metrics: defaulted(Schema.Literals(["token", "open"]), "token"),
   limits: defaulted(Limits, {}),

@@ -22,6 +22,12 @@ export const authProblem = (error: Unauthenticated | AuthUnavailable): Problem =
 export const readBearer = (authorization: string | undefined): string | undefined =>
   /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1]
 
+/** Of a request's target, which may be anything: no URL is made of it. */
+const readTicket = (target: string): string | undefined => {
+  const query = target.indexOf("?")
+  return query === -1 ? undefined : (new URLSearchParams(target.slice(query)).get("ticket") ?? undefined)
+}
+
 /** What a request brings as proof. A ticket counts where `takesTicket` says so: for sockets and event streams. */
 export const readCredentials = (
   headers: HeadersLike,
@@ -30,7 +36,7 @@ export const readCredentials = (
   takesTicket: boolean
 ): Credentials => ({
   bearer: readBearer(header(headers, "authorization")),
-  ticket: takesTicket ? (new URL(url, "http://localhost").searchParams.get("ticket") ?? undefined) : undefined,
+  ticket: takesTicket ? readTicket(url) : undefined,
   cookie: readSessionCookie(headers),
   address
 })
