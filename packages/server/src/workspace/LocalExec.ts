@@ -1,0 +1,190 @@
+/** Runs one-off commands in a local workspace. */
+import {
+  defaultPassedNames,
+  findProgram,
+  identify,
+  makeEnvironment,
+  type ProcessIdentity,
+  processMarkerName,
+  terminateTree
+} from "@holdfast/process"
+import { Deferred, Effect, Option, type Scope } from "effect"
+import { type ChildProcess, spawn } from "node:child_process"
+import { randomUUID } from "node:crypto"
+import type { Readable } from "node:stream"
+import { attempt, parse, reach, type Root } from "./FilePlace.ts"
+import { type ExecRequest, type ExecResult, WorkspaceError, type WorkspaceExec, workspaceLimits } from "./Workspace.ts"
+import { pathError } from "./WorkspacePath.ts"
+
+/** Milliseconds that a command has to leave by itself once its time is over: 2 s. What is left then is forced. */
+const graceMs = 2_000
+
+/** Milliseconds that the system has to say that a command has ended, and its outputs, once all of it was ended: 2 s. */
+const lastWaitMs = 2_000
+
+const refuse = (reason: WorkspaceError["reason"], detail: string) => new WorkspaceError({ reason, path: "", detail })
+
+/** Says what is wrong with a request; undefined where nothing is. */
+const requestProblem = ({ args = [], command, input, timeoutMs }: ExecRequest): WorkspaceError | undefined => {
+  const { maxInputBytes, maxTimeoutMs } = workspaceLimits
+  if (command === "") return refuse("invalid", "The command is empty")
+  if ([command, ...args].some((text) => text.includes("\0"))) return refuse("invalid", "The command has a NUL in it")
+  if (timeoutMs !== undefined && (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > maxTimeoutMs)) {
+    return refuse("invalid", `The command's time must be 1 to ${maxTimeoutMs} ms`)
+  }
+  if (input !== undefined && Buffer.byteLength(input) > maxInputBytes) {
+    return refuse("too_large", `The command's input may have ${maxInputBytes} bytes at most: write a file instead`)
+  }
+  return undefined
+}
+
+/** The beginning of an output. What follows is read and dropped, so that the command is not held up. */
+const keepBeginning = (output: Readable) => {
+  const kept: Array<Buffer> = []
+  let room: number = workspaceLimits.maxOutputBytes
+  let isTruncated = false
+  output.on("data", (bytes: Buffer) => {
+    if (bytes.byteLength > room) isTruncated = true
+    if (room > 0) kept.push(bytes.subarray(0, room))
+    room -= Math.min(room, bytes.byteLength)
+  })
+  return { bytes: () => Buffer.concat(kept), isTruncated: () => isTruncated }
+}
+
+interface Running {
+  readonly child: ChildProcess
+  readonly identity: ProcessIdentity | undefined
+  readonly marker: string
+  readonly exited: Deferred.Deferred<{ readonly exitCode: number | null; readonly signal: string | null }>
+  /** Its outputs have ended, too. */
+  readonly closed: Deferred.Deferred<void>
+  /** All that it started was ended already. */
+  isEnded: boolean
+}
+
+const endTree = (running: Running, grace: number) =>
+  terminateTree({ root: running.identity, marker: running.marker }, { graceMs: grace, signal: "SIGTERM" }).pipe(
+    Effect.andThen(Effect.sync(() => (running.isEnded = true))),
+    Effect.asVoid,
+    Effect.catch((error) => Effect.logError(`a command's processes could not be ended: ${error.message}`))
+  )
+
+const start = (
+  request: ExecRequest,
+  directory: string,
+  env: Readonly<Record<string, string>>
+): Effect.Effect<Running, WorkspaceError, Scope.Scope> => {
+  const { args = [], command, shell = false } = request
+  const isWindows = process.platform === "win32"
+  const launch = !shell
+    ? { program: command, args }
+    : isWindows
+      ? { program: env["ComSpec"] ?? "cmd.exe", args: ["/d", "/s", "/c", command, ...args] }
+      : { program: "/bin/sh", args: ["-c", command, "sh", ...args] }
+  const found = findProgram(launch.program, directory, env)
+  if ("expected" in found) {
+    return Effect.fail(refuse("no_program", `${launch.program} cannot be run: expected ${found.expected}`))
+  }
+  const marker = `exec:${randomUUID()}`
+  return Effect.acquireRelease(
+    Effect.gen(function* () {
+      const exited: Running["exited"] = Deferred.makeUnsafe()
+      const closed: Running["closed"] = Deferred.makeUnsafe()
+      const child = yield* Effect.callback<ChildProcess, WorkspaceError>((resume) => {
+        const cannot = (error: Error) =>
+          resume(Effect.fail(refuse("no_program", `${launch.program} cannot be run: ${codeOf(error)}`)))
+        try {
+          const started = spawn(found.path, launch.args, {
+            cwd: directory,
+            env: { ...env, [processMarkerName]: marker },
+            // In a group of its own: a Ctrl-C in the host's terminal is the host's to handle.
+            detached: true,
+            windowsHide: true,
+            stdio: ["pipe", "pipe", "pipe"]
+          })
+          started.once("spawn", () => resume(Effect.succeed(started)))
+          started.once("error", cannot)
+          started.once("exit", (exitCode, signal) => Deferred.doneUnsafe(exited, Effect.succeed({ exitCode, signal })))
+          started.once("close", () => Deferred.doneUnsafe(closed, Effect.void))
+        } catch (error) {
+          cannot(error as Error)
+        }
+      })
+      const identity = yield* Effect.promise(() => identifyOf(child))
+      return { child, identity, marker, exited, closed, isEnded: false }
+    }).pipe(Effect.uninterruptible),
+    (running) =>
+      Effect.suspend(() => (running.isEnded ? Effect.void : endTree(running, 0))).pipe(
+        Effect.ensuring(
+          Effect.sync(() => {
+            running.child.stdin?.destroy()
+            running.child.stdout?.destroy()
+            running.child.stderr?.destroy()
+          })
+        )
+      )
+  )
+}
+
+const codeOf = (error: Error): string => {
+  const code = (error as NodeJS.ErrnoException).code ?? error.message
+  return code === "E2BIG" ? "its arguments are too long" : `the system says ${code}`
+}
+
+const identifyOf = (child: ChildProcess): Promise<ProcessIdentity | undefined> =>
+  Effect.runPromise(identify(child.pid!).pipe(Effect.orElseSucceed(() => undefined)))
+
+/** Commands that run now, by whom they count for. */
+export interface ExecSlots {
+  /** Takes a slot for as long as the scope is open, or fails with `busy`. */
+  readonly take: Effect.Effect<void, WorkspaceError, Scope.Scope>
+}
+
+/** The real path of a directory, which a command may know of: it can look itself. */
+const whereOf = Effect.fnUntraced(function* (root: Root, directory: string) {
+  const { entry } = yield* reach(root, directory, yield* parse(directory))
+  if (entry === null) return yield* pathError("not_found", directory, "is not there")
+  if (!entry.stats.isDirectory()) return yield* pathError("not_a_directory", directory, "is no directory")
+  return yield* attempt(directory, entry.where)
+})
+
+/** Makes one-off commands of a workspace. */
+export const makeLocalExec = (root: Root, slots: ExecSlots): WorkspaceExec => {
+  const run = Effect.fnUntraced(function* (
+    request: ExecRequest
+  ): Effect.fn.Return<ExecResult, WorkspaceError, Scope.Scope> {
+    const problem = requestProblem(request)
+    if (problem !== undefined) return yield* problem
+    const { directory = "", input, timeoutMs = workspaceLimits.defaultTimeoutMs } = request
+    const cwd = yield* Effect.scoped(whereOf(root, directory))
+    yield* slots.take
+
+    const env = makeEnvironment({ host: process.env, pass: defaultPassedNames, values: {} })
+    const begun = performance.now()
+    const running = yield* start(request, cwd, env)
+    const { child, closed, exited } = running
+    const stdout = keepBeginning(child.stdout!)
+    const stderr = keepBeginning(child.stderr!)
+    // It need not read its input, and may end before it has.
+    child.stdin!.on("error", () => undefined)
+    child.stdin!.end(input ?? "")
+
+    const exit = yield* Effect.timeoutOption(Deferred.await(exited), timeoutMs)
+    const timedOut = Option.isNone(exit)
+    yield* endTree(running, timedOut ? graceMs : 0)
+    // One that sleeps inside the kernel cannot be ended: that it is over is said all the same.
+    const over = yield* Effect.timeoutOption(Deferred.await(exited), lastWaitMs)
+    yield* Effect.timeoutOption(Deferred.await(closed), lastWaitMs)
+    const { exitCode, signal } = Option.getOrElse(over, () => ({ exitCode: null, signal: null }))
+    return {
+      exitCode,
+      signal,
+      stdout: stdout.bytes(),
+      stderr: stderr.bytes(),
+      truncated: stdout.isTruncated() || stderr.isTruncated(),
+      timedOut,
+      durationMs: Math.round(performance.now() - begun)
+    }
+  })
+  return { run: (request) => Effect.scoped(run(request)) }
+}
