@@ -67,6 +67,13 @@ export interface ServerOptions {
   readonly allowedHosts?: ReadonlyArray<string>
   /** Other origins whose pages may use the API (CORS): `https://app.example.org`. Default none. */
   readonly allowedOrigins?: ReadonlyArray<string>
+  /** Who a start link signs in, and everybody is on an open server. Default `{ participantId: "owner", name: "Owner" }`. */
+  readonly owner?: { readonly participantId: string; readonly name: string; readonly organisation?: string }
+  /**
+   * Folder of what outlasts the server: its own secret and the tokens that it has revoked, readable by its user alone. Default
+   * none: then cookies and tokens for one session end with the server. One server only may use it at a time.
+   */
+  readonly dataFolder?: string
   /** Folder of a page to serve at `/`. Default none. */
   readonly page?: string
   /** Who may read `/metrics`: whoever has a token (default), or everybody. */
@@ -150,6 +157,10 @@ export const ServerConfig = Schema.Struct({
     ),
     []
   ),
+  owner: Schema.optionalKey(
+    Schema.Struct({ participantId: ParticipantId, name: text, organisation: Schema.optionalKey(text) })
+  ),
+  dataFolder: Schema.optionalKey(text),
   page: Schema.optionalKey(text),
   metrics: defaulted(Schema.Literals(["token", "open"]), "token"),
   limits: defaulted(Limits, {}),
