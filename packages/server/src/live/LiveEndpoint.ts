@@ -159,10 +159,11 @@ export const makeLiveEndpoint = (parts: LiveEndpointParts): Effect.Effect<LiveEn
     const handleUpgrade: LiveEndpoint["handleUpgrade"] = (request, socket, head) => {
       // Until the library listens: a client may go away while it is asked who it is.
       socket.on("error", ignoreError)
-      const url = new URL(request.url ?? "/", "http://localhost")
+      // A request's target may be anything, also what is no URL.
+      const [path] = (request.url ?? "/").split("?", 1)
       const protocols = offeredProtocols(request)
       const wrong =
-        url.pathname === livePath
+        path === livePath
           ? (stops() ?? guard.checkUpgrade(request.headers) ?? full())
           : problem("not_found", `there is nothing to upgrade to here: live connections are at ${livePath}`)
       if (wrong !== undefined) return refuse(socket, wrong)

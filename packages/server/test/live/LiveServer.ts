@@ -3,7 +3,9 @@ import { ptyBackend } from "@holdfast/adapter-pty"
 import { type EventLogService, makeMemory, type Role, type SessionId } from "@holdfast/core"
 import { type HoldfastService, makeHoldfast } from "@holdfast/runtime"
 import { scriptedAgents, scriptedBackend } from "@holdfast/testkit"
+import { NodeHttpServer } from "@effect/platform-node"
 import { Effect, Exit, Redacted, Scope } from "effect"
+import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { SignJWT } from "jose"
 import { randomBytes } from "node:crypto"
 import { createServer } from "node:http"
@@ -12,6 +14,9 @@ import { makeSessionAccess, type SessionAccessService } from "../../src/access/S
 import { type AuthenticatorService, makeAuthenticator } from "../../src/auth/Authenticator.ts"
 import { makeRequestGuard } from "../../src/auth/RequestGuard.ts"
 import { memoryRevocations } from "../../src/auth/RevocationStore.ts"
+import { problemOf } from "../../src/api/ProblemOf.ts"
+import { readBearer } from "../../src/auth/AuthMiddleware.ts"
+import { type EventStreams, makeEventStreams } from "../../src/live/EventStream.ts"
 import { type LiveEndpoint, makeLiveEndpoint } from "../../src/live/LiveEndpoint.ts"
 import type { LiveLimits } from "../../src/live/LiveLimits.ts"
 import { type ClientOptions, LiveTestClient } from "./LiveTestClient.ts"
@@ -31,6 +36,9 @@ export interface TokenClaims {
 /** A running endpoint. */
 export interface LiveServer {
   readonly url: string
+  /** Where a session's event stream is. */
+  readonly streamUrl: (sessionId: SessionId) => string
+  readonly streams: EventStreams
   readonly endpoint: LiveEndpoint
   readonly holdfast: HoldfastService
   readonly log: EventLogService
@@ -88,11 +96,37 @@ export const withLiveServer = async (
         ...(options.limits === undefined ? {} : { limits: options.limits })
       })
     )
-    const server = createServer((_request, response) => response.writeHead(404).end())
+    const streams = await within(
+      makeEventStreams({
+        holdfast,
+        access,
+        authenticator,
+        ...(options.limits === undefined ? {} : { limits: options.limits })
+      })
+    )
+    const answer = Effect.gen(function* () {
+      const request = yield* HttpServerRequest.HttpServerRequest
+      const url = new URL(request.url, "http://localhost")
+      const bearer = readBearer(request.headers.authorization)
+      const caller = yield* authenticator.authenticate({ bearer, address: "127.0.0.1" })
+      const after = Number(request.headers["last-event-id"] ?? url.searchParams.get("after") ?? 0)
+      return yield* streams.open(caller, url.pathname.slice(1) as SessionId, after)
+    }).pipe(
+      Effect.catch((error) => {
+        const problem = problemOf(error)
+        return Effect.succeed(HttpServerResponse.text(JSON.stringify(problem), { status: problem.status }))
+      })
+    )
+    const server = createServer(await within(NodeHttpServer.makeHandler(answer, { scope })))
     server.on("upgrade", endpoint.handleUpgrade)
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
     await within(
-      Effect.addFinalizer(() => Effect.callback<void>((resume) => void server.close(() => resume(Effect.void))))
+      Effect.addFinalizer(() =>
+        Effect.callback<void>((resume) => {
+          server.close(() => resume(Effect.void))
+          server.closeAllConnections()
+        })
+      )
     )
     const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/api/v1/live`
 
@@ -121,7 +155,22 @@ export const withLiveServer = async (
       await within(holdfast.until(sessionId, ({ chart }) => chart.lifecycle === "open"))
       return sessionId
     }
-    await use({ url, endpoint, holdfast, log, access, authenticator, run: within, token, connect, shell, agent })
+    const streamUrl = (sessionId: SessionId) => url.replace("ws:", "http:").replace("/api/v1/live", `/${sessionId}`)
+    await use({
+      url,
+      streamUrl,
+      streams,
+      endpoint,
+      holdfast,
+      log,
+      access,
+      authenticator,
+      run: within,
+      token,
+      connect,
+      shell,
+      agent
+    })
   } finally {
     for (const client of clients) client.end()
     await Effect.runPromise(Scope.close(scope, Exit.void))
