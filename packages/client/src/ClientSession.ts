@@ -16,7 +16,6 @@ import type {
   ScreenAnswer,
   SessionAnswer,
   SessionId,
-  TerminalMode,
   TimelineAnswer
 } from "@holdfast/core"
 import type { CallOptions, SendOptions } from "./CallOptions.ts"
@@ -29,12 +28,6 @@ export interface PromptOptions extends SendOptions {
   /** `queue` (the default): after the running turn. `steer`: into it; `turnId` says which turn is meant. */
   readonly delivery?: Delivery
   readonly turnId?: string
-}
-
-/** How events are followed. */
-export interface EventsOptions extends CallOptions {
-  /** `bytes` (the default): all output of a terminal. `screen`: whoever is too far behind is spared it. */
-  readonly terminal?: TerminalMode
 }
 
 /** A command to run once in the workspace. */
@@ -88,7 +81,7 @@ export interface ClientSession {
    * are no more. Goes on after a reconnection where it was, without gap or duplicate. Who does not take pages gets none: a
    * window of 256 KiB is under way at most. Ends with `break` or the signal, and after a `removed` gap; throws `ClientError`.
    */
-  readonly events: (after: number, options?: EventsOptions) => AsyncIterable<Followed>
+  readonly events: (after: number, options?: CallOptions) => AsyncIterable<Followed>
 
   /** Any command. */
   readonly command: (command: ClientCommand, options?: SendOptions) => Promise<Receipt>

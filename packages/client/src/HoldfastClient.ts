@@ -26,7 +26,7 @@ export interface ConnectOptions {
   readonly reconnect?: { readonly minMs?: number; readonly maxMs?: number }
   /** How long an HTTP call may take, default 30,000; `exec` has its own time on top, up- and downloads have 10 minutes. */
   readonly timeoutMs?: number
-  /** Gets what listeners throw. Default: `console.error`. */
+  /** Gets what listeners throw. Default: it is thrown where nobody catches it, which browsers report and which ends Node. */
   readonly onListenerError?: (error: unknown) => void
 }
 
