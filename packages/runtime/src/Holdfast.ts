@@ -84,6 +84,8 @@ export interface ForkSession extends CommandOptions {
 
 /** Runs sessions. Everything that {@link SessionReader} does, and what only the owner of the log may do. */
 export interface HoldfastService extends SessionReader {
+  /** What sessions can run on, by name, and what their sessions can do at most. */
+  readonly backends: ReadonlyArray<Pick<Backend, "name" | "capabilities">>
   /** What the start found of sessions that an earlier owner had left. */
   readonly swept: Swept
   /** Makes a session and opens it. Returns once it is recorded; follow it to see it open. */
@@ -310,6 +312,7 @@ export const makeHoldfast = (
 
     return {
       ...reader,
+      backends: options.backends.map(({ capabilities, name }) => ({ name, capabilities })),
       swept,
       create,
       command,

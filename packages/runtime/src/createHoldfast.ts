@@ -53,7 +53,22 @@ export const createHoldfast = async (options: CreateHoldfast): Promise<PlainHold
   const runtime = ManagedRuntime.make(
     Holdfast.layer(rest).pipe(Layer.provideMerge(store), Layer.provideMerge(logger(onLog)))
   )
-  return opened(runtime, Holdfast)
+  const holdfast = await opened(runtime, Holdfast)
+  services.set(holdfast, runtime)
+  return holdfast
+}
+
+/** What plain runtimes are made of. */
+const services = new WeakMap<PlainHoldfast, ManagedRuntime.ManagedRuntime<Holdfast | EventLog, LogUnavailable>>()
+
+/**
+ * The services of a plain runtime, for packages that are built on Effect and take a plain one from their host, as the server
+ * does. Closing it stays its owner's. Only of what `createHoldfast` gave.
+ */
+export const servicesOf = (holdfast: PlainHoldfast): Layer.Layer<Holdfast | EventLog> => {
+  const runtime = services.get(holdfast)
+  if (runtime === undefined) throw new TypeError("This is no runtime that createHoldfast gave")
+  return Layer.effectContext(Effect.promise(() => runtime.context()))
 }
 
 /** Opens a store to look at what some other process may own. */

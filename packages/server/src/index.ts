@@ -1,5 +1,13 @@
-/** The HTTP and WebSocket face of a runtime: typed API, live connections, auth and roles. */
+/** The HTTP and WebSocket face of a runtime: typed API, live connections, auth and roles. `serve` for hosts without Effect. */
 export * from "./access/SessionAccess.ts"
+export { HoldfastApi } from "./api/HoldfastApi.ts"
 export * from "./auth/Authenticator.ts"
+export { RevocationsUnreadable } from "./auth/FileRevocationStore.ts"
+export { SecretUnusable } from "./auth/SecretFile.ts"
+export * from "./HoldfastServer.ts"
+export { ListenFailed } from "./http/Listener.ts"
+export { defaultLiveLimits, type LiveLimits } from "./live/LiveLimits.ts"
+export * from "./serve.ts"
+export * from "./ServerOptions.ts"
 export { layerLocalWorkspaces } from "./workspace/LocalWorkspaces.ts"
 export * from "./workspace/Workspace.ts"

@@ -2,6 +2,7 @@
 import { type Problem, type ProblemKind, problemStatus } from "@holdfast/core"
 import { Data, Schema } from "effect"
 import { HttpApiMiddleware } from "effect/http-api"
+import type { ApiError } from "./ProblemOf.ts"
 
 /** A request that is answered with a problem. */
 export class Refused extends Data.TaggedError("Refused")<{ readonly problem: Problem }> {
@@ -51,12 +52,12 @@ const preconditionFailed = problemSchema("illegal_state", 412, "The file is not 
 const unsupportedMedia = problemSchema("invalid", 415, "The body is of a type that this endpoint does not take.")
 
 /**
- * Turns every failure of an endpoint into a problem. In the types it is one error, {@link Refused}; the schemas are what
- * the OpenAPI document says of it.
+ * Turns every failure of an endpoint into a problem. Endpoints fail with what the parts of the server fail with; the
+ * schemas are what the OpenAPI document says of the answer.
  */
 export class Problems extends HttpApiMiddleware.Service<Problems>()("@holdfast/server/Problems", {
   error: [...kinds.map((kind) => problemSchema(kind)), preconditionFailed, unsupportedMedia] as unknown as Schema.Codec<
-    Refused,
+    ApiError,
     Problem
   >
 }) {}

@@ -1,0 +1,153 @@
+/** Everything that answers HTTP requests: the API with its documents, and the page. */
+import { type EventLog, problem } from "@holdfast/core"
+import type { Holdfast } from "@holdfast/runtime"
+import { NodeHttpServer } from "@effect/platform-node"
+import { ByteSize, Effect, Layer, Scope } from "effect"
+import { HttpIncomingMessage, HttpRouter, HttpServerRequest, HttpServerResponse, HttpStaticServer } from "effect/http"
+import { HttpApiBuilder } from "effect/http-api"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import type { SessionAccess } from "../access/SessionAccess.ts"
+import type { Sharing } from "../access/Sharing.ts"
+import { docsPath, docsPolicy, layerApiDocs, openApiPath } from "../api/ApiDocs.ts"
+import { artifactsRoutes } from "../api/ArtifactsRoutes.ts"
+import { authRoutes, signInRoutes } from "../api/AuthRoutes.ts"
+import { filesRoutes } from "../api/FilesRoutes.ts"
+import { HoldfastApi } from "../api/HoldfastApi.ts"
+import { logRoutes } from "../api/LogRoutes.ts"
+import { participantsRoutes } from "../api/ParticipantsRoutes.ts"
+import { layerProblems, problemResponse, withProblems } from "../api/ProblemResponses.ts"
+import { promptsRoutes } from "../api/PromptsRoutes.ts"
+import { requestsRoutes } from "../api/RequestsRoutes.ts"
+import { type HealthOptions, healthRoutes, serverRoutes } from "../api/ServerRoutes.ts"
+import { sessionsRoutes } from "../api/SessionsRoutes.ts"
+import { layerAuthenticated } from "../auth/AuthMiddleware.ts"
+import type { Authenticator } from "../auth/Authenticator.ts"
+import type { RequestGuard } from "../auth/RequestGuard.ts"
+import type { ServerConfig } from "../ServerOptions.ts"
+import type { Workspaces } from "../workspace/Workspace.ts"
+import { apiPolicy, pagePolicy, securityHeaders, strictTransport } from "./SecurityHeaders.ts"
+
+/** Longest id in a path, in the characters that it takes there: 256 of them, each in up to nine. */
+const maxParameter = 256 * 9
+
+/** What takes files, and so a larger body than the others. */
+const isUpload = /^\/api\/v1\/sessions\/[^/]+\/files\/(?:content|upload)$/
+
+const isApi = (path: string): boolean =>
+  path.startsWith("/api/") || path === "/healthz" || path === "/readyz" || path === "/metrics"
+
+/** Files of the page whose names change with their content. */
+const isHashed = (path: string): boolean => path.startsWith("/assets/")
+
+/** What answering needs beside the services. */
+export interface ServerAppOptions extends HealthOptions {
+  readonly config: ServerConfig
+  readonly guard: RequestGuard
+}
+
+type Services = Authenticator | EventLog | Holdfast | SessionAccess | Sharing | Workspaces
+
+const routes = ({ guard, ...health }: ServerAppOptions) =>
+  Layer.mergeAll(
+    HttpApiBuilder.layer(HoldfastApi, { openapiPath: openApiPath }).pipe(
+      Layer.provide([
+        serverRoutes,
+        sessionsRoutes,
+        promptsRoutes,
+        requestsRoutes,
+        participantsRoutes,
+        artifactsRoutes,
+        logRoutes,
+        filesRoutes,
+        signInRoutes(guard),
+        authRoutes,
+        healthRoutes(health)
+      ]),
+      Layer.provide([layerProblems, layerAuthenticated(guard)])
+    ),
+    layerApiDocs
+  )
+
+const withDocsPolicy = <E, R>(app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) =>
+    url.split("?", 1)[0] !== docsPath
+      ? app
+      : Effect.map(app, (response) => {
+          const policy = response.status === 200 ? docsPolicy(response) : undefined
+          return policy === undefined
+            ? response
+            : HttpServerResponse.setHeader(response, "content-security-policy", policy)
+        })
+  )
+
+/** Makes the listener for requests. The requests that it answers end with the scope. */
+export const makeServerApp = Effect.fnUntraced(function* (
+  options: ServerAppOptions
+): Effect.fn.Return<(request: IncomingMessage, response: ServerResponse) => void, never, Services | Scope.Scope> {
+  const { config, guard } = options
+  const scope = yield* Scope.Scope
+  const platform = yield* Layer.build(NodeHttpServer.layerHttpServices)
+  const app = yield* HttpRouter.toHttpEffect(routes(options)).pipe(
+    Effect.provideContext(platform),
+    Effect.provideService(HttpRouter.RouterConfig, { maxParamLength: maxParameter })
+  )
+  const handlerOf = (
+    answered: Effect.Effect<
+      HttpServerResponse.HttpServerResponse,
+      unknown,
+      HttpServerRequest.HttpServerRequest | Scope.Scope | Services
+    >,
+    maxBytes: number
+  ) =>
+    NodeHttpServer.makeHandler(answered, { scope }).pipe(
+      Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(maxBytes))
+    )
+  const api = withDocsPolicy(withProblems(app))
+  const handle = yield* handlerOf(api, config.limits.maxRequestBytes)
+  const handleUpload = yield* handlerOf(api, config.limits.maxUploadBytes)
+  const page =
+    config.page === undefined
+      ? undefined
+      : yield* HttpStaticServer.make({ root: config.page, spa: true }).pipe(
+          Effect.provideContext(platform),
+          Effect.map(withProblems),
+          Effect.flatMap((files) => handlerOf(files, 0)),
+          Effect.orDie
+        )
+  const headers = config.tls === undefined ? securityHeaders : [...securityHeaders, strictTransport]
+  let answering = 0
+
+  return (request, response) => {
+    const { headers: asked, method, url = "/" } = request
+    const query = url.indexOf("?")
+    const path = query === -1 ? url : url.slice(0, query)
+    const ofApi = isApi(path)
+    for (const [name, value] of headers) response.setHeader(name, value)
+    response.setHeader("content-security-policy", ofApi ? apiPolicy : pagePolicy)
+    response.setHeader("cache-control", ofApi ? "no-store" : isHashed(path) ? immutable : "no-cache")
+    const preflight = guard.preflight(method, asked)
+    if (preflight !== undefined) return void response.writeHead(preflight.status, preflight.headers).end()
+    const cors = guard.corsHeaders(asked)
+    for (const name in cors) response.setHeader(name, cors[name]!)
+
+    // What watches a server calls it by its address, and learns nothing here.
+    const wrong = path === "/healthz" || path === "/readyz" ? undefined : guard.check(asked)
+    if (wrong !== undefined) return refuse(response, wrong)
+    if (answering >= config.limits.maxRequests) return refuse(response, tooMany)
+    answering++
+    response.once("close", () => answering--)
+    if (ofApi) return isUpload.test(path) ? handleUpload(request, response) : handle(request, response)
+    if (page !== undefined && (method === "GET" || method === "HEAD")) return page(request, response)
+    return handle(request, response)
+  }
+})
+
+const immutable = "public, max-age=31536000, immutable"
+
+const tooMany = problem("busy", "this server answers as many requests as it may: try again", { retryAfterMs: 1_000 })
+
+const refuse = (response: ServerResponse, said: Parameters<typeof problemResponse>[0]): void => {
+  const { body, headers, status } = problemResponse(said)
+  response.writeHead(status, { ...headers })
+  response.end(body._tag === "Uint8Array" ? body.body : undefined)
+}
