@@ -1,4 +1,4 @@
-/** `holdfast start`: what `npm start` runs. A recorded shell where somebody sits at a terminal, a tour elsewhere. */
+/** `holdfast start`: what `npm run tour` runs. A recorded shell where somebody sits at a terminal, a tour elsewhere. */
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"

@@ -23,7 +23,7 @@ export const SignedOut = ({ why }: { readonly why: string | null }) => (
         <li>Open that link in this browser.</li>
       </ol>
       <p className="hint">
-        It runs in the background? Send it <code>SIGUSR1</code>, and look at its output.
+        It runs in the background? Send it <code>SIGUSR2</code>, and look at its output.
       </p>
       <button className="button" type="button" onClick={() => location.reload()}>
         <RotateCw aria-hidden="true" />

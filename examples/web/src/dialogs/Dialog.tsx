@@ -15,6 +15,8 @@ export const Dialog = ({ children, onClose, title, wide = false }: DialogProps) 
   useEffect(() => {
     const element = dialog.current
     element?.showModal()
+    // Not the button that closes it.
+    element?.querySelector<HTMLElement>(".dialog-body :is(input, textarea), .dialog-foot button")?.focus()
     return () => element?.close()
   }, [])
   return (

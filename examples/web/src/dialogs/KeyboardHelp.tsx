@@ -9,7 +9,8 @@ const alt = isMac ? "⌥" : "Alt"
 const shift = isMac ? "⇧" : "Shift"
 
 const writing: ReadonlyArray<readonly [what: string, keys: ReadonlyArray<string>]> = [
-  ["Send the prompt", [isMac ? "⌘" : "Ctrl", "Enter"]],
+  ["Send the prompt", ["Enter"]],
+  ["Begin a new line", [shift, "Enter"]],
   ["Stop the agent", ["Esc"]],
   ...(isMac
     ? []

@@ -2,10 +2,11 @@
 import { ClientError } from "@holdfast/client"
 import type { BackendAnswer } from "@holdfast/core"
 import { LoaderCircle } from "lucide-react"
-import { type FormEvent, type ReactNode, useEffect, useId, useState } from "react"
+import { type FormEvent, useEffect, useRef, useState } from "react"
 import { useHost } from "../Host.ts"
 import { backendName, BackendIcon } from "../sidebar/BackendBadge.tsx"
 import { Dialog } from "./Dialog.tsx"
+import { Field, Options, Problem } from "./Field.tsx"
 import { fieldOf, type NewSessionFields, specOf } from "./specOf.ts"
 
 const lastKey = "holdfast.new-session"
@@ -69,6 +70,12 @@ export const NewSession = ({ models, onClose, onCreated, workspaces }: NewSessio
     return () => left.abort()
   }, [client])
 
+  const form = useRef<HTMLFormElement>(null)
+  const isReady = backends !== null
+  useEffect(() => {
+    if (isReady) form.current?.querySelector<HTMLElement>(".input")?.focus()
+  }, [isReady])
+
   const chosen = backends?.find(({ name }) => name === fields.backend)
   const isTerminal = chosen?.capabilities.terminal === true
   const set = (name: keyof NewSessionFields) => (value: string) => {
@@ -105,7 +112,7 @@ export const NewSession = ({ models, onClose, onCreated, workspaces }: NewSessio
 
   return (
     <Dialog title="New session" onClose={onClose} wide>
-      <form onSubmit={(event) => void submit(event)}>
+      <form ref={form} onSubmit={(event) => void submit(event)}>
         <div className="dialog-body">
           <fieldset className="backends">
             <legend className="sr-only">What it runs on</legend>
@@ -129,7 +136,7 @@ export const NewSession = ({ models, onClose, onCreated, workspaces }: NewSessio
             <Problem words={problemOf("backend")} />
           </fieldset>
 
-          {isTerminal ? (
+          {chosen === undefined ? null : isTerminal ? (
             <Field label="Command" hint="Leave it empty for your shell" problem={problemOf("command")}>
               {(props) => (
                 <input
@@ -228,57 +235,5 @@ export const NewSession = ({ models, onClose, onCreated, workspaces }: NewSessio
         </footer>
       </form>
     </Dialog>
-  )
-}
-
-const Problem = ({ id, words }: { readonly words: string | null; readonly id?: string }) =>
-  words === null ? null : (
-    <p className="problem" role="alert" id={id}>
-      {words}
-    </p>
-  )
-
-const Options = ({ id, values }: { readonly id: string; readonly values: ReadonlyArray<string> }) => (
-  <datalist id={id}>
-    {values.map((value) => (
-      <option key={value} value={value} />
-    ))}
-  </datalist>
-)
-
-interface FieldAria {
-  readonly id: string
-  readonly "aria-describedby": string
-  readonly "aria-invalid": boolean
-}
-
-const Field = ({
-  children,
-  hint,
-  label,
-  problem
-}: {
-  readonly label: string
-  readonly hint: string
-  readonly problem: string | null
-  readonly children: (aria: FieldAria) => ReactNode
-}) => {
-  const id = useId()
-  const about = `${id}-about`
-  useEffect(() => {
-    if (problem !== null) document.getElementById(id)?.focus()
-  }, [id, problem])
-  return (
-    <div className="field">
-      <label htmlFor={id}>{label}</label>
-      {children({ id, "aria-describedby": about, "aria-invalid": problem !== null })}
-      {problem === null ? (
-        <span className="hint" id={about}>
-          {hint}
-        </span>
-      ) : (
-        <Problem words={problem} id={about} />
-      )}
-    </div>
   )
 }

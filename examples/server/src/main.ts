@@ -1,0 +1,63 @@
+/** A Holdfast server with the web page: what `npm start` runs. */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { buildPage } from "@holdfast/example-web"
+import { serve } from "@holdfast/server"
+import { SqliteEventLog } from "@holdfast/store-sqlite"
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import { mkdirSync } from "node:fs"
+import { join } from "node:path"
+import packageJson from "../package.json" with { type: "json" }
+import { backends } from "./Backends.ts"
+import { printLinks } from "./StartLinks.ts"
+import { dataFolder, flags, type Given, serverOptions } from "./Settings.ts"
+
+const say = (line: string) => process.stdout.write(`${line}\n`)
+
+const open = async (given: Given) => {
+  const options = serverOptions(given)
+  const data = dataFolder(given)
+  mkdirSync(data, { recursive: true, mode: 0o700 })
+  const page = await buildPage(() => say("Building the page, which takes some seconds…"))
+  const holdfast = {
+    store: SqliteEventLog.layer({ path: join(data, "sessions.db") }),
+    backends: backends(),
+    onLog: (level: string, message: string) => process.stderr.write(`${level}: ${message}\n`)
+  }
+  return serve({ holdfast, page, ...options })
+}
+
+const run = (given: Given) =>
+  Effect.gen(function* () {
+    const server = yield* Effect.acquireRelease(
+      Effect.tryPromise({ try: () => open(given), catch: (error) => error as Error }),
+      (server) =>
+        Effect.promise(() => {
+          say("\nStopping: sessions that cannot outlive the server are ended, the others go on.")
+          return server.close()
+        })
+    )
+    say(`Holdfast is at ${server.url}`)
+    yield* printLinks(server.startLink)
+  }).pipe(
+    Effect.scoped,
+    Effect.catch((error) =>
+      Effect.sync(() => {
+        process.stderr.write(`holdfast: ${error.message}\n`)
+        process.exitCode = 1
+      })
+    )
+  )
+
+const command = Command.make("holdfast-server", flags, run).pipe(
+  Command.withDescription(
+    "Serve sessions of terminals and coding agents, with a web page. HOLDFAST_SECRET, of at least 32 bytes, lets your own " +
+      "app make tokens (HS256); without it only the links that the server prints let somebody in."
+  )
+)
+
+Command.run(command, { version: packageJson.version }).pipe(
+  Effect.provide(NodeServices.layer),
+  NodeRuntime.runMain({ disableErrorReporting: true })
+)
