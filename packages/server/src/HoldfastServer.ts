@@ -9,8 +9,10 @@ import { layerAuthenticator } from "./auth/AuthState.ts"
 import type { RevocationsUnreadable } from "./auth/FileRevocationStore.ts"
 import { makeRequestGuard } from "./auth/RequestGuard.ts"
 import type { SecretUnusable } from "./auth/SecretFile.ts"
+import { gaugeLive } from "./Metrics.ts"
 import { listen, type ListenFailed } from "./http/Listener.ts"
 import { makeServerApp } from "./http/ServerApp.ts"
+import { makeEventStreams } from "./live/EventStream.ts"
 import { makeLiveEndpoint } from "./live/LiveEndpoint.ts"
 import {
   decodeServerOptions,
@@ -54,29 +56,28 @@ const compose = (config: ServerConfig): Effect.Effect<RunningServer, ServeError,
     )
     const holdfast = yield* Holdfast
     const authenticator = Context.get(services, Authenticator)
-    const live = yield* makeLiveEndpoint({
-      holdfast,
-      access: Context.get(services, SessionAccess),
-      authenticator,
-      guard,
-      limits: config.live
-    })
+    const parts = { holdfast, access: Context.get(services, SessionAccess), authenticator, limits: config.live }
+    const live = yield* makeLiveEndpoint({ ...parts, guard })
+    const streams = yield* makeEventStreams(parts)
     let stopping = false
-    const request = yield* makeServerApp({
-      config,
-      guard,
-      isStopping: () => stopping,
-      authenticate: undefined
-    }).pipe(Effect.provideContext(services))
+    const request = yield* makeServerApp({ config, guard, isStopping: () => stopping, streams }).pipe(
+      Effect.provideContext(services)
+    )
+    yield* gaugeLive({
+      connections: live.connections,
+      subscriptions: live.subscriptions,
+      streams: streams.count
+    })
     const listener = yield* listen(config, { request, upgrade: live.handleUpgrade })
 
     yield* Effect.addFinalizer(() =>
       Effect.suspend(() => {
         stopping = true
-        const drained = Effect.all([listener.drain, live.drain("the server stops", config.retryAfterMs)], {
-          concurrency: "unbounded",
-          discard: true
-        })
+        const { retryAfterMs } = config
+        const drained = Effect.all(
+          [listener.drain, live.drain(whyStopping, retryAfterMs), streams.drain(whyStopping, retryAfterMs)],
+          { concurrency: "unbounded", discard: true }
+        )
         return Effect.interruptible(drained).pipe(
           Effect.timeoutOrElse({ duration: config.stopDeadlineMs, orElse: () => Effect.void }),
           Effect.andThen(listener.cut)
@@ -90,6 +91,8 @@ const compose = (config: ServerConfig): Effect.Effect<RunningServer, ServeError,
       connections: live.connections
     }
   })
+
+const whyStopping = "the server stops"
 
 /**
  * Opens a server, and stops it gracefully when the scope closes: it takes no new connections, tells live clients when to come

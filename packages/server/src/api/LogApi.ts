@@ -13,8 +13,7 @@ const at = Schema.optionalKey(
   })
 )
 
-/** The bodies of an export, one of which it is. */
-const exported = (contentType: string) => HttpApiSchema.StreamUint8Array({ contentType })
+const streamed = (contentType: string) => HttpApiSchema.StreamUint8Array({ contentType })
 
 /** Logs. */
 export class LogApi extends HttpApiGroup.make("log")
@@ -38,6 +37,27 @@ export class LogApi extends HttpApiGroup.make("log")
         "Read events",
         "One page, of about 256 KiB at most. `exact`: every event after your cursor. `snapshot`: some were compacted; `covering` " +
           "stand for them. `gap`: some cannot be had, and why. Go on with `after=cursor` until `cursor` is `head`. Payloads are base64."
+      )
+    ),
+    HttpApiEndpoint.get("stream", "/sessions/:sessionId/events/stream", {
+      params: ofSession,
+      query: {
+        after: Schema.optionalKey(cursor.annotate({ description: "Events after this seq; 0 unless given." })),
+        ticket: Schema.optionalKey(
+          Schema.String.annotate({ description: "Of `POST /auth/tickets`, for who cannot set headers." })
+        )
+      },
+      headers: {
+        "last-event-id": Schema.optionalKey(
+          Schema.String.annotate({ description: "What a browser sends when it comes back: counts before `after`." })
+        )
+      },
+      success: streamed("text/event-stream")
+    }).annotateMerge(
+      says(
+        "Follow events",
+        "As server-sent events: each with its seq as `id` and the JSON of a page's event as `data`; `snapshot`, `gap`, " +
+          "`caught-up` and `end` are named. For clients without WebSockets."
       )
     ),
     HttpApiEndpoint.get("timeline", "/sessions/:sessionId/timeline", {
@@ -68,7 +88,7 @@ export class LogApi extends HttpApiGroup.make("log")
             "An asciicast (version 2) of the terminal, every event as a line of JSON, or the terminal's text."
         })
       },
-      success: exported("application/octet-stream")
+      success: streamed("application/octet-stream")
     }).annotateMerge(
       says("Export", "Streamed. `application/x-asciicast`, `application/jsonl` or `text/plain`, as an attachment.")
     )

@@ -4,10 +4,11 @@ import { Holdfast } from "@holdfast/runtime"
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { PrometheusMetrics } from "effect/observability"
-import type { Caller } from "../auth/Authenticator.ts"
+import { callerOf } from "../auth/AuthMiddleware.ts"
+import { Authenticator } from "../auth/Authenticator.ts"
+import type { RequestGuard } from "../auth/RequestGuard.ts"
 import { CurrentCaller } from "./Authenticated.ts"
 import { HoldfastApi } from "./HoldfastApi.ts"
-import type { ApiError } from "./ProblemOf.ts"
 import { Refused } from "./Problems.ts"
 
 /** How long the log may take to answer before the server counts as not ready: 2 s. */
@@ -29,8 +30,9 @@ export const serverRoutes = HttpApiBuilder.group(
 export interface HealthOptions {
   /** Whether the server is about to stop. */
   readonly isStopping: () => boolean
-  /** Refuses who may not read the metrics; undefined where everybody may. */
-  readonly authenticate: Effect.Effect<Caller, ApiError> | undefined
+  /** Who may read the metrics. */
+  readonly metrics: "open" | "token"
+  readonly guard: RequestGuard
 }
 
 export const healthRoutes = (options: HealthOptions) =>
@@ -39,6 +41,7 @@ export const healthRoutes = (options: HealthOptions) =>
     "health",
     Effect.fnUntraced(function* (handlers) {
       const holdfast = yield* Holdfast
+      const authenticator = yield* Authenticator
       return handlers.handleAll({
         health: () => Effect.succeed({ status: "ok" as const }),
         ready: Effect.fnUntraced(function* () {
@@ -48,7 +51,18 @@ export const healthRoutes = (options: HealthOptions) =>
             .pipe(Effect.timeoutOrElse({ duration: readyTimeoutMs, orElse: () => notReady("the log does not answer") }))
           return { status: "ready" as const }
         }),
-        metrics: () => PrometheusMetrics.format()
+        metrics: Effect.fnUntraced(
+          function* () {
+            if (options.metrics === "token") {
+              const { identity } = yield* callerOf(options.guard)
+              if (identity.sessionId !== null) {
+                return yield* new Refused({ problem: problem("forbidden", "your token is for one session") })
+              }
+            }
+            return yield* PrometheusMetrics.format()
+          },
+          Effect.provideService(Authenticator, authenticator)
+        )
       })
     })
   )

@@ -18,13 +18,15 @@ import { participantsRoutes } from "../api/ParticipantsRoutes.ts"
 import { layerProblems, problemResponse, withProblems } from "../api/ProblemResponses.ts"
 import { promptsRoutes } from "../api/PromptsRoutes.ts"
 import { requestsRoutes } from "../api/RequestsRoutes.ts"
-import { type HealthOptions, healthRoutes, serverRoutes } from "../api/ServerRoutes.ts"
+import { healthRoutes, serverRoutes } from "../api/ServerRoutes.ts"
 import { sessionsRoutes } from "../api/SessionsRoutes.ts"
 import { layerAuthenticated } from "../auth/AuthMiddleware.ts"
 import type { Authenticator } from "../auth/Authenticator.ts"
 import type { RequestGuard } from "../auth/RequestGuard.ts"
+import type { EventStreams } from "../live/EventStream.ts"
 import type { ServerConfig } from "../ServerOptions.ts"
 import type { Workspaces } from "../workspace/Workspace.ts"
+import { countAnswer } from "../Metrics.ts"
 import { apiPolicy, pagePolicy, securityHeaders, strictTransport } from "./SecurityHeaders.ts"
 
 /** Longest id in a path, in the characters that it takes there: 256 of them, each in up to nine. */
@@ -40,14 +42,17 @@ const isApi = (path: string): boolean =>
 const isHashed = (path: string): boolean => path.startsWith("/assets/")
 
 /** What answering needs beside the services. */
-export interface ServerAppOptions extends HealthOptions {
+export interface ServerAppOptions {
   readonly config: ServerConfig
   readonly guard: RequestGuard
+  /** Whether the server is about to stop. */
+  readonly isStopping: () => boolean
+  readonly streams: Pick<EventStreams, "open">
 }
 
 type Services = Authenticator | EventLog | Holdfast | SessionAccess | Sharing | Workspaces
 
-const routes = ({ guard, ...health }: ServerAppOptions) =>
+const routes = ({ config, guard, isStopping, streams }: ServerAppOptions) =>
   Layer.mergeAll(
     HttpApiBuilder.layer(HoldfastApi, { openapiPath: openApiPath }).pipe(
       Layer.provide([
@@ -57,11 +62,11 @@ const routes = ({ guard, ...health }: ServerAppOptions) =>
         requestsRoutes,
         participantsRoutes,
         artifactsRoutes,
-        logRoutes,
+        logRoutes(streams),
         filesRoutes,
         signInRoutes(guard),
         authRoutes,
-        healthRoutes(health)
+        healthRoutes({ guard, isStopping, metrics: config.metrics })
       ]),
       Layer.provide([layerProblems, layerAuthenticated(guard)])
     ),
@@ -115,6 +120,7 @@ export const makeServerApp = Effect.fnUntraced(function* (
           Effect.orDie
         )
   const headers = config.tls === undefined ? securityHeaders : [...securityHeaders, strictTransport]
+  const context = yield* Effect.context<never>()
   let answering = 0
 
   return (request, response) => {
@@ -135,7 +141,10 @@ export const makeServerApp = Effect.fnUntraced(function* (
     if (wrong !== undefined) return refuse(response, wrong)
     if (answering >= config.limits.maxRequests) return refuse(response, tooMany)
     answering++
-    response.once("close", () => answering--)
+    response.once("close", () => {
+      answering--
+      countAnswer(response.statusCode, context)
+    })
     if (ofApi) return isUpload.test(path) ? handleUpload(request, response) : handle(request, response)
     if (page !== undefined && (method === "GET" || method === "HEAD")) return page(request, response)
     return handle(request, response)
