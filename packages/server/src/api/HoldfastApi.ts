@@ -4,12 +4,16 @@ import { ArtifactsApi } from "./ArtifactsApi.ts"
 import { AuthApi, SignInApi } from "./AuthApi.ts"
 import { FilesApi } from "./FilesApi.ts"
 import { LogApi } from "./LogApi.ts"
+import { completeDocument } from "./OpenApiDocument.ts"
 import { ParticipantsApi } from "./ParticipantsApi.ts"
 import { Problems } from "./Problems.ts"
 import { PromptsApi } from "./PromptsApi.ts"
 import { RequestsApi } from "./RequestsApi.ts"
 import { HealthApi, ServerApi } from "./ServerApi.ts"
 import { SessionsApi } from "./SessionsApi.ts"
+
+const document = (spec: Record<string, unknown>): Record<string, unknown> =>
+  completeDocument(HoldfastApi as unknown as HttpApi.Top, spec as never) as never
 
 /** Everything over HTTP but the live connection. */
 export class HoldfastApi extends HttpApi.make("holdfast")
@@ -27,6 +31,7 @@ export class HoldfastApi extends HttpApi.make("holdfast")
   .middleware(Problems)
   .annotateMerge(
     OpenApi.annotations({
+      transform: document,
       title: "Holdfast",
       version: "1",
       description:

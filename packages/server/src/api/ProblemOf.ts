@@ -44,8 +44,9 @@ const schemaProblem = (error: HttpApiError.HttpApiSchemaError): Problem => {
   if (error.kind === "Body" || error.kind === "ResponseHeaders") return fault
   const where = slots[error.kind] ?? "the body"
   if (error.cause.message.startsWith("Expected a valid JSON body")) return problem("invalid", "the body is not JSON")
-  const { expected, field } = describeIssue("", error.cause.message)
-  const path = field.replace(/^\./, "")
+  const issue = describeIssue("", error.cause.message)
+  const expected = issue.expected.replace("a string representing a finite number", "a number")
+  const path = issue.field.replace(/^\./, "")
   return path === ""
     ? problem("invalid", `${where} is not what it must be: expected ${expected}`)
     : problem("invalid", `${path} of ${where} is not valid: expected ${expected}`, { field: path })

@@ -25,7 +25,7 @@ export const NewSession = Schema.Struct({
   ...idempotent
 }).annotate({
   identifier: "NewSession",
-  examples: [{ backend: "pty", spec: { command: "bash", cwd: "/home/me/project" }, title: "Build" }]
+  examples: [{ backend: "pty", spec: { profile: "shell", cwd: "/home/me/project" }, title: "Build" }]
 })
 
 /** Any command. */
