@@ -11,6 +11,7 @@ import { type Figure, table } from "./harness.ts"
 const benchmarks: { readonly [name: string]: () => Promise<ReadonlyArray<Figure>> } = {
   agents: async () => (await import("./agents.ts")).agentBenchmarks(),
   log: async () => (await import("./log.ts")).logBenchmarks(),
+  server: async () => (await import("./server.ts")).serverBenchmarks(),
   screen: async () => (await import("./screen.ts")).screenBenchmarks(),
   terminal: async () => (await import("./terminal.ts")).terminalBenchmarks()
 }

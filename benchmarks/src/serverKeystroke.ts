@@ -1,0 +1,90 @@
+/** A keystroke from a client's socket to a terminal and back. The baseline is node-pty behind bare ws. */
+import { ptyBackend } from "@holdfast/adapter-pty"
+import { spawn } from "node-pty"
+import { join } from "node:path"
+import { atMost, compare, type Figure, inDirectory, interleave, median, quantile } from "./harness.ts"
+import { startClients } from "./ServerClientProcess.ts"
+import { type OurHost, startBareSockets, startOurs } from "./serverHosts.ts"
+
+const rounds = 3
+
+/** Keystrokes a round; they come 20 ms apart, as a fast typist's do. */
+const keys = 200
+const everyMs = 20
+
+const flooding = ["-c", "while :; do cat /proc/cpuinfo; done"]
+
+const startSession = async ({ holdfast }: OurHost, command: string, args: ReadonlyArray<string>) => {
+  const { sessionId } = await holdfast.create({ backend: "pty", spec: { profile: "command", command, args } })
+  await holdfast.until(sessionId, ({ chart }) => chart.lifecycle === "open")
+  return sessionId
+}
+
+const ourTimes = async (directory: string, isFlooding: boolean): Promise<ReadonlyArray<number>> => {
+  const host = await startOurs(join(directory, `${performance.now()}.db`), [ptyBackend()])
+  const clients = startClients()
+  const sessionId = await startSession(host, "cat", [])
+  if (isFlooding) {
+    const flood = await startSession(host, "sh", flooding)
+    await host.holdfast.until(flood, ({ terminal }) => (terminal?.offset ?? 0) > 1e6)
+  }
+  const watch = { sessionId, from: { latest: 100 }, terminal: "screen" } as const
+  await clients.ask({ do: "open", url: host.liveUrl, tokens: [], count: 1, stalled: 0, watch })
+  const times = await clients.ask({ do: "type", keys, everyMs, sessionId })
+  await clients.close()
+  await host.close()
+  return times
+}
+
+const bareTimes = async (isFlooding: boolean): Promise<ReadonlyArray<number>> => {
+  const terminal = spawn("cat", [], { encoding: null })
+  const ended = [new Promise<void>((resolve) => terminal.onExit(() => resolve()))]
+  const flood = isFlooding ? spawn("sh", flooding, { encoding: null }) : undefined
+  if (flood !== undefined) {
+    ended.push(new Promise<void>((resolve) => flood.onExit(() => resolve())))
+    await new Promise<void>((resolve) => {
+      let bytes = 0
+      flood.onData((chunk) => {
+        bytes += chunk.length
+        if (bytes > 1e6) resolve()
+      })
+    })
+  }
+  const host = await startBareSockets((socket) => {
+    socket.on("message", (data) => terminal.write(data as Buffer))
+    terminal.onData((chunk) => socket.send(chunk))
+  })
+  const clients = startClients()
+  await clients.ask({ do: "open", url: host.url, tokens: [], count: 1, stalled: 0, watch: undefined })
+  const times = await clients.ask({ do: "type", keys, everyMs, sessionId: undefined })
+  await clients.close()
+  await host.close()
+  for (const each of [terminal, flood]) each?.kill("SIGKILL")
+  await Promise.all(ended)
+  return times
+}
+
+/** Figures of keystrokes. */
+export const keystrokeBenchmarks = (): Promise<ReadonlyArray<Figure>> =>
+  inDirectory(async (directory) => {
+    const figures: Array<Figure> = []
+    for (const isFlooding of [false, true]) {
+      const slowest: Array<number> = []
+      const values = await interleave(rounds, {
+        ours: async () => {
+          const times = await ourTimes(directory, isFlooding)
+          slowest.push(quantile(times, 0.99))
+          return quantile(times, 0.5)
+        },
+        bare: async () => quantile(await bareTimes(isFlooding), 0.5)
+      })
+      const name = isFlooding
+        ? "… while another session floods, p50"
+        : "keystroke, socket to terminal to socket, idle, p50"
+      figures.push(
+        compare(name, "ms", values.ours, values.bare, { atMost: 1.7 }),
+        atMost("… p99", "ms", median(slowest.slice(1)), 8)
+      )
+    }
+    return figures
+  })
