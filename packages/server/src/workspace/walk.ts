@@ -1,6 +1,6 @@
 /** Finds what a path in a workspace names, beneath its root whatever links say: as `openat2` does with `RESOLVE_BENEATH`. */
 import { mkdir, readlink } from "node:fs/promises"
-import { sep } from "node:path"
+import { isAbsolute, sep } from "node:path"
 import type { Entry, OpenRoot } from "./Entry.ts"
 import { workspaceLimits } from "./Workspace.ts"
 import { type Names, pathError, pathOf } from "./WorkspacePath.ts"
@@ -32,23 +32,12 @@ export interface Walked {
   readonly close: () => Promise<void>
 }
 
-/** The path of a link's target from the root on; null where it leads out. */
-const targetNames = (directory: Names, target: string, roots: ReadonlyArray<string>): Names | null => {
-  let names = [...directory]
-  let rest = target
-  if (target.startsWith("/") || sep === "\\") {
-    const root = roots.find((path) => target === path || target.startsWith(path.endsWith(sep) ? path : path + sep))
-    if (root === undefined) return null
-    names = []
-    rest = target.slice(root.length)
-  }
-  for (const name of rest.split(sep)) {
-    if (name === "..") {
-      // The directory's names lead through no link, so that the one above is the one that is meant.
-      if (names.pop() === undefined) return null
-    } else if (name !== "" && name !== ".") names.push(name)
-  }
-  return names
+const steps = (path: string): Array<string> => path.split(sep).filter((name) => name !== "" && name !== ".")
+
+/** The steps of an absolute link from the root on; null where it leads out. */
+const stepsBelow = (target: string, roots: ReadonlyArray<string>): Array<string> | null => {
+  const root = roots.find((path) => target === path || target.startsWith(path.endsWith(sep) ? path : path + sep))
+  return root === undefined ? null : steps(target.slice(root.length))
 }
 
 /** Walks from the root. Rejects with a `WorkspaceError`, or with what the system says. */
@@ -63,6 +52,7 @@ export const walk = async (
   const isRoot = (entry: Entry) => entry === root
   const closeUnlessRoot = (entry: Entry) => (isRoot(entry) ? Promise.resolve() : entry.close())
   let directory = root
+  const outside = () => pathError("outside", path, "is, or leads through, a link that leads out of the workspace")
   /** Opened last, and not yet in anybody's hands. */
   let entry: Entry | null = null
   try {
@@ -70,12 +60,25 @@ export const walk = async (
     let pending = [...wanted]
     let names: Array<string> = []
     let links = 0
+    const fromRoot = async () => {
+      names = []
+      const left = directory
+      directory = root
+      await closeUnlessRoot(left)
+    }
     for (let step = 0; ; step++) {
       if (step >= maxSteps) throw pathError("invalid", path, "leads through too many directories and links")
-      const name = pending.shift()
-      if (name === undefined) {
-        return { names: [], parent: root, name: null, entry: root, close: () => root.close() }
+      const back = pending.findIndex((next) => next !== "..")
+      const up = back === -1 ? pending.length : back
+      if (up > names.length) throw outside()
+      if (up > 0 || (pending.length === 0 && names.length > 0)) {
+        // What is above is found from the root on: the directory may have been moved meanwhile. Its names were no links, but
+        // may have become some.
+        pending = [...names.slice(0, names.length - up), ...pending.slice(up)]
+        await fromRoot()
       }
+      const name = pending.shift()
+      if (name === undefined) return { names: [], parent: root, name: null, entry: root, close: () => root.close() }
       const isLast = pending.length === 0
       entry = await directory.lookUp(name)
       if (entry === null && make !== "none" && (!isLast || make === "all")) {
@@ -87,14 +90,11 @@ export const walk = async (
         await entry.close()
         entry = null
         if (++links > workspaceLimits.maxLinks) throw pathError("invalid", path, "leads through too many links")
-        const to = targetNames(names, await readLink(directory, name), roots)
-        if (to === null)
-          throw pathError("outside", path, "is, or leads through, a link that leads out of the workspace")
-        // Its names may have become links meanwhile: from the root on again.
+        const target = await readLink(directory, name)
+        const to = isAbsolute(target) ? stepsBelow(target, roots) : steps(target)
+        if (to === null) throw outside()
         pending = [...to, ...pending]
-        names = []
-        await closeUnlessRoot(directory)
-        directory = root
+        if (isAbsolute(target)) await fromRoot()
         continue
       }
       if (isLast) {

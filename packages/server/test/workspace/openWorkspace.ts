@@ -42,7 +42,8 @@ export const openWorkspace = async (open: OpenRoot = openRoot) => {
   const reasonOf = async (effect: Effect.Effect<unknown, WorkspaceError>): Promise<string> => {
     const result = await settle(effect)
     if (!(result instanceof WorkspaceError)) throw new Error(`it succeeded: ${JSON.stringify(result)}`)
-    if (result.message.includes(top)) throw new Error(`the message tells where it is: ${result.message}`)
+    if (!result.path.includes(top) && result.message.includes(top))
+      throw new Error(`the message tells where it is: ${result.message}`)
     return result.reason
   }
   const read = (name: string, options?: ReadOptions) =>
