@@ -1,6 +1,6 @@
 /** Calls of the HTTP API: with a token, within a time, tried again where that is harmless, and every answer checked. */
 import { Problem } from "@holdfast/core"
-import { Schema } from "effect"
+import * as Schema from "effect/Schema"
 import { ClientError, clientError } from "./ClientError.ts"
 import { messageOf, type TokenSource } from "./TokenSource.ts"
 

@@ -97,7 +97,7 @@ export const makeLive = <A>(initial: A, onError: (error: unknown) => void): Live
     end: () => {
       if (ended) return
       ended = true
-      wake()
+      for (const resume of waiting) resume()
       listeners.clear()
     }
   }

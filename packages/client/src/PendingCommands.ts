@@ -9,7 +9,7 @@ import {
   type Receipt,
   type SessionId
 } from "@holdfast/core"
-import { Schema } from "effect"
+import * as Schema from "effect/Schema"
 import type { SendOptions } from "./CallOptions.ts"
 import { ClientError, clientError } from "./ClientError.ts"
 import type { SendPace } from "./SendPace.ts"

@@ -1,6 +1,6 @@
 /** Reads what a server says in text frames. */
 import { ServerMessage } from "@holdfast/core"
-import { Schema } from "effect"
+import * as Schema from "effect/Schema"
 
 const decode = Schema.decodeUnknownSync(ServerMessage)
 const known: ReadonlySet<string> = new Set(ServerMessage.members.map(({ fields }) => fields.type.literal))

@@ -10,7 +10,7 @@ import {
   SessionsAnswer,
   type ServerMessage
 } from "@holdfast/core"
-import { Schema } from "effect"
+import * as Schema from "effect/Schema"
 import { ClientError, clientError } from "./ClientError.ts"
 import type { ClientSession } from "./ClientSession.ts"
 import { Connection } from "./Connection.ts"

@@ -16,7 +16,7 @@ import {
   type SessionId,
   TimelineAnswer
 } from "@holdfast/core"
-import { Schema } from "effect"
+import * as Schema from "effect/Schema"
 import type { SendOptions } from "./CallOptions.ts"
 import type { ClientSession } from "./ClientSession.ts"
 import { followEvents } from "./followEvents.ts"

@@ -1,5 +1,5 @@
 /** What a backend can do. `decide` refuses a command that the backend cannot perform before anything is logged. */
-import { Schema } from "effect"
+import * as Schema from "effect/Schema"
 
 /** Every flag defaults to false where a backend does not say. */
 export const Capabilities = Schema.Struct({

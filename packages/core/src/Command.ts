@@ -2,7 +2,7 @@
  * What people and programs ask of a session. A command carries an id made by its sender: sent again unchanged it has no
  * second effect and gives the first receipt.
  */
-import { Schema } from "effect"
+import * as S from "effect/Schema"
 import { Artifact, ContentBlock, Json, PermissionOutcome, QuestionOutcome, Role } from "./Content.ts"
 import {
   type Actor,
@@ -17,7 +17,6 @@ import {
 } from "./Ids.ts"
 import { Delivery, TerminalDimension } from "./SessionEvent.ts"
 
-const S = Schema
 const optional = S.optionalKey
 const title = S.String.check(S.isMaxLength(1_000))
 const none = S.Struct({})
@@ -169,7 +168,7 @@ export class CommandRejected extends S.TaggedError<CommandRejected>("@holdfast/c
 const decoders = new Map(
   Object.entries(commandSchemas).map(([type, schema]) => [
     type,
-    S.decodeUnknownResult(S.toType(schema as Schema.Codec<unknown>), { errors: "all" })
+    S.decodeUnknownResult(S.toType(schema as S.Codec<unknown>), { errors: "all" })
   ])
 )
 
@@ -213,7 +212,7 @@ const inWords = (message: string): string => {
   const known = words[message]
   if (known !== undefined) return known
   const options = message.replace(/^Expected /, "").split(" | ")
-  const members = options.map((option) => /^\{ readonly "(\w+)": ("\w+"), \.\.\. \}$/.exec(option))
+  const members = options.map((option) => /^\{ readonly "(\w+)": ("[\w.]+"), \.\.\. \}$/.exec(option))
   const key = members[0]?.[1]
   return key !== undefined && members.every((member) => member?.[1] === key)
     ? `an object whose ${key} is ${oneOf(members.map((member) => member![2]!))}`

@@ -2,7 +2,7 @@
  * Content blocks and tool calls, in the vocabulary of the Agent Client Protocol (agentclientprotocol.com, schema v1):
  * hosts already know it. Only the words are taken over; the shapes are ours.
  */
-import { Schema } from "effect"
+import * as Schema from "effect/Schema"
 
 /** Plain JSON, as it is kept for what Holdfast does not interpret. */
 export const Json = Schema.Unknown

@@ -2,7 +2,11 @@
  * The contract of a log: per session an append-only, gapless sequence of events, and three honest answers to every
  * read. Stores are interchangeable; the testkit's suite says whether one is.
  */
-import { Context, type Effect, type Option, Schema, type Stream } from "effect"
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type * as Stream from "effect/Stream"
 import type { EventRecord, NewEvent } from "./EventRecord.ts"
 import { CommandId, SessionId } from "./Ids.ts"
 import type { SessionSummary } from "./SessionSummary.ts"

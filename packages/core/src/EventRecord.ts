@@ -2,7 +2,7 @@
  * The envelope: what a log stores and hands out. A record keeps its `data` exactly as its writer gave it, known type
  * or not, so that an older reader passes on what a newer writer wrote.
  */
-import { Schema } from "effect"
+import * as Schema from "effect/Schema"
 import { Actor, CommandId, SessionId } from "./Ids.ts"
 
 /** The JSON object that an event carries. Only the schema of its type knows more about it. */

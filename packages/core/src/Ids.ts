@@ -2,7 +2,7 @@
  * Branded identifiers. What we make ourselves is a UUID version 7 (RFC 9562), so that sorting by id is sorting by the
  * time of making; what a backend names (turns, items, requests) stays an opaque text, unique within its session.
  */
-import { Schema } from "effect"
+import * as Schema from "effect/Schema"
 import { v7 } from "uuid"
 
 const uuidV7 = Schema.String.check(

@@ -3,7 +3,8 @@
  * grouped by region. A type or version that is not in here is kept and passed on, never dropped; a known type whose
  * data does not fit is corrupt, and said so.
  */
-import { Result, Schema } from "effect"
+import * as Result from "effect/Result"
+import * as S from "effect/Schema"
 import { Capabilities } from "./Capabilities.ts"
 import {
   Artifact,
@@ -25,7 +26,6 @@ import {
 import type { EventRecord, NewEvent } from "./EventRecord.ts"
 import { ArtifactId, ItemId, ParticipantId, PromptId, RequestId, SessionId, TurnId } from "./Ids.ts"
 
-const S = Schema
 const text = S.String
 const optional = S.optionalKey
 const seq = S.Int.check(S.isGreaterThanOrEqualTo(0))
@@ -343,8 +343,8 @@ export type ReadEvent =
 const checks = new Map<string, (data: unknown) => boolean>()
 const decoders = new Map<string, (data: unknown) => Result.Result<unknown, { readonly message: string }>>()
 for (const [type, schema] of Object.entries(eventSchemas)) {
-  checks.set(type, S.is(schema as Schema.Schema<unknown>))
-  decoders.set(type, S.decodeUnknownResult(S.toType(schema as Schema.Codec<unknown>), { errors: "all" }) as never)
+  checks.set(type, S.is(schema as S.Schema<unknown>))
+  decoders.set(type, S.decodeUnknownResult(S.toType(schema as S.Codec<unknown>), { errors: "all" }) as never)
 }
 
 const unknownEvent: ReadEvent = { kind: "unknown" }

@@ -1,5 +1,5 @@
 /** The one word that a person sees for a session, derived from facts and never from scraped text. */
-import { Schema } from "effect"
+import * as Schema from "effect/Schema"
 
 /** Where the lifecycle region of the chart is. */
 export const Lifecycle = Schema.Literals([

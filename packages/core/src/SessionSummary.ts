@@ -2,7 +2,7 @@
  * The row of a session in a list: an incremental fold over its events, cheap enough for every append, which a store
  * keeps beside the log and a browser can run as well.
  */
-import { Schema } from "effect"
+import * as Schema from "effect/Schema"
 import { Artifact, Usage } from "./Content.ts"
 import type { EventRecord } from "./EventRecord.ts"
 import { SessionId } from "./Ids.ts"

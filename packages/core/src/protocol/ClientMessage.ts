@@ -2,7 +2,7 @@
  * What a client sends on a live connection, beside keystrokes: JSON in text frames. `docs/protocol.md` tells the order
  * of things.
  */
-import { Schema } from "effect"
+import * as Schema from "effect/Schema"
 import { CommandId, SessionId } from "../Ids.ts"
 import { SessionStatus } from "../SessionStatus.ts"
 import { CommandJson } from "./CommandJson.ts"

@@ -1,5 +1,5 @@
 /** Commands as wires carry them: JSON, with bytes in base64. */
-import { Schema } from "effect"
+import * as Schema from "effect/Schema"
 import { type CommandBody, commandSchemas, type CommandType } from "../Command.ts"
 
 /** What a host does by its own calls, and the runtime alone. */

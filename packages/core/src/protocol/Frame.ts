@@ -11,7 +11,7 @@
  * Numbers are big-endian, ids are the bytes of their UUID. In the JSON of a page an event that has a payload says its
  * length as `bytes`; payloads follow in the order of `covering`, then `events`.
  */
-import { Schema } from "effect"
+import * as Schema from "effect/Schema"
 import type { Followed, GapReason } from "../EventLog.ts"
 import { type EventRecord, EventType } from "../EventRecord.ts"
 import { Actor, CommandId, SessionId } from "../Ids.ts"

@@ -2,7 +2,7 @@
  * What the HTTP API answers, in JSON: the schemas that the server encodes with and the client decodes with. What stands
  * elsewhere already (`SessionSummary`, `Receipt`, `Identity`, `Problem`, `EventRecordJson`) is used as it is.
  */
-import { Schema } from "effect"
+import * as Schema from "effect/Schema"
 import { Capabilities } from "../Capabilities.ts"
 import { Artifact, Role, Usage } from "../Content.ts"
 import { EventRecordJson } from "../EventRecord.ts"

@@ -1,5 +1,5 @@
 /** Problem details (RFC 9457): how every face of a server says what went wrong. */
-import { Schema } from "effect"
+import * as Schema from "effect/Schema"
 
 /** The kinds of problems, and the HTTP status of each. */
 export const problemStatus = {

@@ -1,5 +1,5 @@
 /** What a server sends on a live connection, beside frames: JSON in text frames. */
-import { Schema } from "effect"
+import * as Schema from "effect/Schema"
 import { Receipt } from "../EventLog.ts"
 import { Role } from "../Content.ts"
 import { CommandId, SessionId } from "../Ids.ts"
