@@ -40,7 +40,10 @@ const Choice = ({
   const all = shown === "" || offered.some(({ id }) => id === shown) ? offered : [{ id: shown }, ...offered]
   const name = all.find(({ id }) => id === shown)
   return (
-    <label className="tl-choice" title={`${label}: ${name?.description ?? name?.name ?? shown}`}>
+    <label
+      className={`tl-choice tl-choice-${label.toLowerCase()}`}
+      title={`${label}: ${name?.description ?? name?.name ?? shown}`}
+    >
       <Icon className="tl-icon" aria-hidden="true" />
       <span className="tl-choice-shown" aria-hidden="true">
         {name?.name ?? (shown === "" ? label : shown)}

@@ -85,11 +85,12 @@ const ButtonRow = ({ canSend, onStop, sending }: ButtonRowProps) => (
         type="button"
         className="button tl-stop"
         disabled={sending.isStopping || sending.stoppable === null}
+        aria-label={sending.isStopping ? "Stopping the turn" : "Stop the turn"}
         title="Stop the turn (Escape)"
         onClick={onStop}
       >
         <Square aria-hidden="true" />
-        {sending.isStopping ? "Stopping…" : "Stop"}
+        <span className="tl-stop-word">{sending.isStopping ? "Stopping…" : "Stop"}</span>
       </button>
     )}
     <button type="submit" className="button primary tl-send" disabled={!canSend} aria-label="Send" title="Send (Enter)">
@@ -252,7 +253,10 @@ const Write = ({ connected, session, view }: ComposerProps) => {
           <ButtonRow sending={sending} canSend={canSend} onStop={stop} />
         </div>
       </div>
-      <p id="tl-composer-hint" className={hint === null ? "sr-only" : "tl-hint"}>
+      <p
+        id="tl-composer-hint"
+        className={hint === null ? "sr-only" : sending.reason === null ? "tl-hint tl-hint-quiet" : "tl-hint"}
+      >
         {hint ?? "Enter sends, Shift and Enter begin a new line"}
       </p>
       {problem !== null && (

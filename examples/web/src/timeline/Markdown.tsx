@@ -1,6 +1,6 @@
 /** Markdown that may still stream: parsed in blocks, so that what stands is not parsed again. */
 import { lazy, memo, Suspense, useMemo, useRef } from "react"
-import { type MarkdownBlock, type MarkdownBlocks, parsedText, splitMarkdown } from "./MarkdownBlocks.ts"
+import { type MarkdownBlocks, parsedText, splitMarkdown } from "./MarkdownBlocks.ts"
 import { countText } from "./Phrases.ts"
 import { useKept } from "./SessionScope.ts"
 
@@ -13,19 +13,22 @@ const longestOpenBlock = 20_000
 /** UTF-16 units of a message that are laid out until more is wanted. */
 const firstText = 60_000
 
-const Block = memo(({ isOpen, block, definitions }: BlockProps) => {
-  if (isOpen && block.inFence) return <OpenFence text={block.text} />
-  if (isOpen && block.text.length > longestOpenBlock) return <p className="tl-plain">{block.text}</p>
+const Block = memo(({ definitions, inFence, isOpen, text }: BlockProps) => {
+  if (isOpen && inFence) return <OpenFence text={text} />
+  if (isOpen && text.length > longestOpenBlock) return <p className="tl-plain">{text}</p>
   return (
-    <Suspense fallback={<p className="tl-plain">{block.text}</p>}>
-      <MarkdownBody text={parsedText(block, definitions)} />
+    <Suspense fallback={<p className="tl-plain">{text}</p>}>
+      <MarkdownBody text={parsedText(text, definitions)} />
     </Suspense>
   )
 })
 
 interface BlockProps {
-  readonly block: MarkdownBlock
+  readonly text: string
+  /** The code at its end is not closed. */
+  readonly inFence: boolean
   readonly definitions: string
+  /** It may still grow. */
   readonly isOpen: boolean
 }
 
@@ -66,7 +69,8 @@ export const Markdown = ({
       {blocks.map((block, index) => (
         <Block
           key={block.start}
-          block={block}
+          text={block.text}
+          inFence={block.inFence}
           definitions={block.text.includes("[") ? definitions : ""}
           isOpen={isStreaming && index === blocks.length - 1}
         />

@@ -44,13 +44,16 @@ const nothing: MarkdownBlocks = { text: "", blocks: [], definitions: "" }
 
 /**
  * Splits a text at empty lines that no fence, list, indented code or HTML goes on over. Where it only grew since `before`,
- * its last block alone is looked at again, and all blocks before are the same objects.
+ * its last block alone is looked at
+ * again, with the one before it as long as the last is a piece of a line; all others are the same objects.
  */
 export const splitMarkdown = (text: string, before: MarkdownBlocks = nothing): MarkdownBlocks => {
   if (text === before.text) return before
   const grown = text.startsWith(before.text)
-  const blocks: Array<MarkdownBlock> = grown ? before.blocks.slice(0, -1) : []
-  let start = grown ? (before.blocks.at(-1)?.start ?? 0) : 0
+  // A line that is not whole yet may turn out to belong to the block before it: `2` becomes `2. an item`.
+  const open = before.blocks.at(-1)?.text.includes("\n") === true ? 1 : 2
+  const blocks: Array<MarkdownBlock> = grown ? before.blocks.slice(0, -open) : []
+  let start = grown ? (before.blocks.at(-open)?.start ?? 0) : 0
   // A definition that the last block has is found again.
   let definitions = grown ? before.definitions.slice(0, definitionsUntil(before, start)) : ""
 
@@ -123,5 +126,5 @@ const definitionsUntil = ({ definitions, text }: MarkdownBlocks, start: number):
 }
 
 /** What is parsed for a block. */
-export const parsedText = (block: MarkdownBlock, definitions: string): string =>
-  definitions !== "" && block.text.includes("[") ? `${block.text}\n\n${definitions}` : block.text
+export const parsedText = (block: string, definitions: string): string =>
+  definitions !== "" && block.includes("[") ? `${block}\n\n${definitions}` : block

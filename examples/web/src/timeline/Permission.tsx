@@ -64,6 +64,11 @@ const verbs: { readonly [K in PermissionOption["kind"]]: string } = {
   reject_always: "Declined for good"
 }
 
+/** UTF-16 units of a title that one line has room for: commands may be whole scripts. */
+const shortTitle = 240
+
+const shortened = (title: string): string => (title.length > shortTitle ? `${title.slice(0, shortTitle)}…` : title)
+
 /** A permission: open, or how it ended. */
 export const Permission = ({ entry }: { readonly entry: PermissionEntry }) => {
   const scope = useScope()
@@ -76,7 +81,7 @@ export const Permission = ({ entry }: { readonly entry: PermissionEntry }) => {
     const what = option === undefined ? "Not answered" : verbs[option.kind]
     return (
       <Ended isGood={isGood} label="A permission that has ended">
-        <strong>{what}</strong> {endedBy(scope, entry)}: <span className="tl-ended-what">{entry.title}</span>
+        <strong>{what}</strong> {endedBy(scope, entry)}: <span className="tl-ended-what">{shortened(entry.title)}</span>
         {option !== undefined && option.kind.endsWith("always") && <span className="tl-faint"> ({option.name})</span>}
       </Ended>
     )

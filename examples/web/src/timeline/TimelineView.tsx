@@ -1,7 +1,7 @@
 /** What happened in a session, newest at the end: rows that are there only while they are in sight. */
 import { groupTimeline, timelineEntries, type TimelineRow } from "@holdfast/core"
 import { useVirtualizer } from "@tanstack/react-virtual"
-import { ArrowDown, LoaderCircle } from "lucide-react"
+import { ArrowDown, ArrowUp, LoaderCircle } from "lucide-react"
 import { useCallback, useEffect, useMemo, useRef, useState } from "react"
 import { Announcer } from "./Announcer.tsx"
 import { arrange } from "./Arrangement.ts"
@@ -100,7 +100,7 @@ const Scroll = ({ loadOlder, readOnly = false, session, view, you }: TimelineVie
   const scope = useNewScope(session, state, you, readOnly)
   const entries = timelineEntries(timeline)
   const rows = useMemo(() => groupTimeline(arrange(entries)), [entries])
-  const waiting = useMemo(() => rows.filter(isOpenRequest).length, [rows])
+  const asked = useMemo(() => rows.findIndex(isOpenRequest), [rows])
 
   const virtualizer = useVirtualizer({
     count: rows.length,
@@ -115,6 +115,10 @@ const Scroll = ({ loadOlder, readOnly = false, session, view, you }: TimelineVie
   })
   const size = virtualizer.getTotalSize()
   const { isAtEnd, toEnd } = useStickToEnd(scroller, size)
+
+  const { range } = virtualizer
+  const askedFrom =
+    asked === -1 || range === null ? null : asked < range.startIndex ? "above" : asked > range.endIndex ? "below" : null
 
   const [isLoading, setLoading] = useState(false)
   const [problem, setProblem] = useState<string | null>(null)
@@ -174,11 +178,27 @@ const Scroll = ({ loadOlder, readOnly = false, session, view, you }: TimelineVie
           </div>
           {rows.length === 0 && <Empty isOpening={view.phase === "opening"} readOnly={readOnly} />}
         </div>
-        {!isAtEnd && !readOnly && (
-          <button type="button" className={waiting > 0 ? "tl-newest tl-newest-waiting" : "tl-newest"} onClick={toEnd}>
-            <ArrowDown className="tl-icon" aria-hidden="true" />
-            {waiting > 0 ? "The agent waits for an answer" : "Newest"}
+        {askedFrom !== null && !readOnly ? (
+          <button
+            type="button"
+            className="tl-newest tl-newest-waiting"
+            onClick={() => virtualizer.scrollToIndex(asked, { align: "center" })}
+          >
+            {askedFrom === "above" ? (
+              <ArrowUp className="tl-icon" aria-hidden="true" />
+            ) : (
+              <ArrowDown className="tl-icon" aria-hidden="true" />
+            )}
+            The agent waits for an answer
           </button>
+        ) : (
+          !isAtEnd &&
+          !readOnly && (
+            <button type="button" className="tl-newest" onClick={toEnd}>
+              <ArrowDown className="tl-icon" aria-hidden="true" />
+              Newest
+            </button>
+          )
         )}
         {!readOnly && <Announcer key={session.sessionId} entries={entries} />}
       </div>
