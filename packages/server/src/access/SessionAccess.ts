@@ -212,11 +212,16 @@ export function makeSessionAccess(holdfast: HoldfastService): Effect.Effect<Sess
       const send = Effect.suspend(() =>
         holdfast.command(sessionId, given, { commandId, actor: participantId as ParticipantId })
       )
+      // Nobody joins to leave, or to be refused that somebody else does.
+      const joinFirst =
+        given.type === "participant.leave"
+          ? Effect.void
+          : Cache.get(joined, JSON.stringify([sessionId, role, participantId, name]))
       return Effect.andThen(
         check(caller, sessionId),
         Effect.andThen(
           checkRole(caller, sessionId, given.type, commandRoles[given.type]),
-          Effect.andThen(Cache.get(joined, JSON.stringify([sessionId, role, participantId, name])), send)
+          Effect.andThen(joinFirst, send)
         )
       )
     }

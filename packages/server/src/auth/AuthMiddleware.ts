@@ -51,6 +51,7 @@ export const callerOf = (
   Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
     const authenticator = yield* Authenticator
+    yield* sayHow
     const guarded = guard.check(request.headers)
     if (guarded !== undefined) return yield* new Refused({ problem: guarded })
     const address = Option.getOrElse(request.remoteAddress, () => "")

@@ -254,6 +254,10 @@ describe("a role", () => {
         data: { participantId: participantId as ParticipantId }
       })
       yield* forbidden(send(viewer, leave("ada")))
+      yield* forbidden(send(viewer, leave("charles")))
+      const join = { participantId: "charles" as ParticipantId, name: "Charles", role: "viewer" } as const
+      yield* send(ada, { type: "participant.join", data: join })
+      yield* forbidden(send(viewer, leave("ada")))
       yield* send(viewer, leave("charles"))
     })
   )
