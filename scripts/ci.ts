@@ -35,6 +35,7 @@ const { failed, passed } = total([
   check("format:check"),
   check("typecheck"),
   check("layering"),
+  check("client-size"),
   tests(),
   check("pack:check"),
   check("test:pack")

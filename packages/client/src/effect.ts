@@ -1,2 +1,14 @@
-/** Follows and drives sessions of a Holdfast server, from browsers and Node. */
-export * from "./Live.ts"
+/** The client with Effect, over the same engine: scoped connections, streams, typed errors. */
+export type * from "./CallOptions.ts"
+export { ClientError } from "./ClientError.ts"
+export type { ExecOptions, ExportFormat, PageOptions, PromptOptions, ShareOptions } from "./ClientSession.ts"
+export type { TerminalExit, TerminalReset, TerminalSize } from "./ClientTerminal.ts"
+export type * from "./ConnectionState.ts"
+export { type EffectCalls, type EffectLive } from "./EffectCalls.ts"
+export * from "./EffectClient.ts"
+export type * from "./EffectSession.ts"
+export type * from "./EffectTerminal.ts"
+export type { CreateOptions, ListOptions, WebSocketConstructor } from "./HoldfastClient.ts"
+export type { ListedSessions } from "./LiveList.ts"
+export type { FileContent, UploadFile, WriteFileOptions } from "./SessionFiles.ts"
+export type { ViewOptions, ViewState } from "./SessionView.ts"
