@@ -1,6 +1,6 @@
 /** What the server's benchmarks compare: our server over a SQLite log, and bare servers that do the least. */
 import { EventLog, type EventLogService, makeSessionId, type SessionId } from "@holdfast/core"
-import { createHoldfast, type PlainHoldfast, servicesOf } from "@holdfast/runtime"
+import { type CreateHoldfast, createHoldfast, type PlainHoldfast, servicesOf } from "@holdfast/runtime"
 import { type PlainServer, serve, type ServeOptions } from "@holdfast/server"
 import { SqliteEventLog } from "@holdfast/store-sqlite"
 import { createdEvent, newEvent } from "@holdfast/testkit"
@@ -10,7 +10,6 @@ import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { type WebSocket, WebSocketServer } from "ws"
-import type { CreateHoldfast } from "@holdfast/runtime"
 
 /** Our server, with its runtime and its log. */
 export interface OurHost {
@@ -25,15 +24,17 @@ export interface OurHost {
 export const startOurs = async (
   path: string,
   backends: CreateHoldfast["backends"],
-  options: Omit<ServeOptions, "holdfast"> = {}
+  options: Pick<CreateHoldfast, "snapshots"> & Omit<ServeOptions, "holdfast"> = {}
 ): Promise<OurHost> => {
+  const { snapshots, ...serving } = options
   const holdfast = await createHoldfast({
     store: SqliteEventLog.layer({ path }),
     backends,
+    ...(snapshots === undefined ? {} : { snapshots }),
     onLog: (level, message) => console.error(level, message)
   })
   const log = Context.get(await Effect.runPromise(Effect.scoped(Layer.build(servicesOf(holdfast)))), EventLog)
-  const server = await serve({ holdfast, port: 0, live: { maxConnectionsPerParticipant: 10_000 }, ...options })
+  const server = await serve({ holdfast, port: 0, live: { maxConnectionsPerParticipant: 10_000 }, ...serving })
   return {
     server,
     holdfast,

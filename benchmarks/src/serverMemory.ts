@@ -72,7 +72,7 @@ export const measureMemory = (kind: MemoryKind): Promise<number | Left> =>
         heapMb: last.heapMb - first.heapMb
       }
     } else {
-      await cycle(idleClients)
+      await cycle(cycleClients)
       const before = await settled()
       await cycle(idleClients, async () => {
         result = ((await settled()).rss - before.rss) / 1e3 / idleClients
