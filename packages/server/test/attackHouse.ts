@@ -26,6 +26,8 @@ export interface Claims {
 export interface AnswerJson {
   readonly kind: string
   readonly detail: string
+  readonly status: number
+  readonly field: string
   readonly retryAfterMs: number
   readonly paths: { readonly [path: string]: { readonly [method: string]: unknown } }
   readonly sessions: ReadonlyArray<{ readonly sessionId: SessionId }>
