@@ -28,6 +28,9 @@ export const defaultRingBytes = 256 * 1024
  */
 export const defaultFeedBytes = 32 * 1024 * 1024
 
+/** Pages of a ring that are kept to be shared: 16, twice what a ring is cut into by followers with pages of a quarter of it. */
+const maxSharedPages = 16
+
 /** Bounds of a feed. */
 export interface SessionFeedOptions {
   /** Default {@link defaultRingBytes}; 0 keeps no ring, so that every follower reads the store. */
@@ -64,15 +67,16 @@ interface Tail {
   /** The newest seq that was told of; 0 before the first. */
   head: number
   records: Array<EventRecord>
-  weights: Array<number>
+  /** Where each record ends, in bytes since the ring was last empty. */
+  ends: Array<number>
+  /** Where the first one begins. */
+  start: number
   bytes: number
   followers: number
   readonly waiting: Set<() => void>
   removed: boolean
-  /** The last page that was cut: followers side by side share it. */
-  page: (Page & { readonly answer: "exact" }) | undefined
-  pageAfter: number
-  pageBounds: string
+  /** The pages that were cut from what is kept, by where they begin and their bounds: followers share them. */
+  readonly pages: Map<string, Page & { readonly answer: "exact" }>
 }
 
 /** Makes a feed over a store's `read`. */
@@ -94,9 +98,10 @@ export const makeSessionFeed = (
     filledBytes -= tail.bytes
     filled.delete(tail)
     tail.records = []
-    tail.weights = []
+    tail.ends = []
+    tail.start = 0
     tail.bytes = 0
-    tail.page = undefined
+    tail.pages.clear()
   }
 
   const wake = (tail: Tail) => {
@@ -111,24 +116,27 @@ export const makeSessionFeed = (
     if (tail === undefined || last === undefined || last.seq <= tail.head) return
     // A ring has no gap in it: what does not go on where it ends starts it afresh.
     if (tail.records.length > 0 && records[0]!.seq !== tail.head + 1) clear(tail)
-    let bytes = 0
+    let end = tail.ends.at(-1) ?? tail.start
     for (const record of records) {
-      const weight = weigh(record)
+      end += weigh(record)
       tail.records.push(record)
-      tail.weights.push(weight)
-      bytes += weight
+      tail.ends.push(end)
     }
     let drop = 0
-    let kept = tail.bytes + bytes
-    while (kept > ringBytes && drop < tail.records.length) kept -= tail.weights[drop++]!
+    while (drop < tail.records.length && end - tail.start > ringBytes) tail.start = tail.ends[drop++]!
     if (drop > 0) {
       tail.records.splice(0, drop)
-      tail.weights.splice(0, drop)
+      tail.ends.splice(0, drop)
     }
+    const kept = end - tail.start
     filledBytes += kept - tail.bytes
     tail.bytes = kept
-    tail.page = undefined
     tail.head = last.seq
+    const first = tail.records[0]?.seq ?? tail.head + 1
+    for (const [key, page] of tail.pages) {
+      // What ended because there was no more yet is cut anew, and what is not kept any more is forgotten.
+      if (page.cursor === page.head || page.events[0]!.seq < first) tail.pages.delete(key)
+    }
     filled.delete(tail)
     if (tail.records.length > 0) filled.add(tail)
     for (const quiet of filled) {
@@ -168,14 +176,13 @@ export const makeSessionFeed = (
         sessionId,
         head: 0,
         records: [],
-        weights: [],
+        ends: [],
+        start: 0,
         bytes: 0,
         followers: 0,
         waiting: new Set(),
         removed: false,
-        page: undefined,
-        pageAfter: 0,
-        pageBounds: ""
+        pages: new Map()
       }
       tails.set(sessionId, tail)
     }
@@ -190,25 +197,35 @@ export const makeSessionFeed = (
     if (tails.get(tail.sessionId) === tail) tails.delete(tail.sessionId)
   }
 
-  /** The page after a cursor that lies within the ring. */
+  /**
+   * The page after a cursor that lies within the ring. Pages end where half of their most bytes are full, counted from the ring's
+   * beginning and not from the cursor: so followers that are not side by side meet at the same ends, and share their pages again.
+   */
   const cut = (tail: Tail, after: number, limit: number, maxBytes: number): Page | undefined => {
     const first = tail.records[0]
     if (first === undefined || after < first.seq - 1 || after >= tail.head) return undefined
-    const bounds = `${limit}/${maxBytes}`
-    if (tail.page !== undefined && tail.pageAfter === after && tail.pageBounds === bounds) return tail.page
+    const key = `${after}/${limit}/${maxBytes}`
+    const known = tail.pages.get(key)
+    if (known !== undefined) return known
     const from = after - first.seq + 1
-    let to = from
-    let bytes = 0
+    const begin = from === 0 ? tail.start : tail.ends[from - 1]!
+    const blockOf = (index: number) => Math.floor((tail.ends[index]! - 1) / (maxBytes / 2))
+    const block = blockOf(from)
+    let to = from + 1
     while (to < tail.records.length && to - from < limit) {
-      bytes += tail.weights[to]!
-      if (bytes > maxBytes && to > from) break
+      if (tail.ends[to]! - begin > maxBytes || blockOf(to) !== block) break
       to++
     }
     const events = tail.records.slice(from, to)
-    tail.page = { answer: "exact", events, cursor: after + events.length, head: tail.head }
-    tail.pageAfter = after
-    tail.pageBounds = bounds
-    return tail.page
+    const page: Page & { readonly answer: "exact" } = {
+      answer: "exact",
+      events,
+      cursor: after + events.length,
+      head: tail.head
+    }
+    tail.pages.set(key, page)
+    if (tail.pages.size > maxSharedPages) tail.pages.delete(tail.pages.keys().next().value!)
+    return page
   }
 
   const pullFrom = (tail: Tail, after: number, options: ReadOptions | undefined) => {

@@ -52,6 +52,36 @@ describe("the live tail", () => {
       })
   )
 
+  it.effect("cuts pages at the same ends for followers that are not side by side, so that they share them again", () =>
+    Effect.gen(function* () {
+      const { append, feed, id } = yield* makeWatched()
+      const join = () => Stream.toPull(feed.follow(id, 0, { maxBytes: 10_000 }))
+      const [quick, slow] = [yield* join(), yield* join()]
+      yield* quick
+      yield* slow
+      yield* append(1000)
+      yield* append(1000)
+      const begun = [...(yield* quick)]
+      for (let n = 0; n < 30; n++) yield* append(1000)
+      const pages = { quick: new Set<Followed>(begun), slow: new Set<Followed>() }
+      for (const [pull, seen] of [[quick, pages.quick] as const, [slow, pages.slow] as const]) {
+        const seqs = records([...seen]).map(({ seq }) => seq)
+        while (seqs.at(-1) !== 33) {
+          for (const page of yield* pull) {
+            seen.add(page)
+            for (const { seq } of records([page])) seqs.push(seq)
+          }
+        }
+        assert.deepStrictEqual(
+          seqs,
+          Array.from({ length: 32 }, (_, n) => n + 2)
+        )
+      }
+      const shared = [...pages.slow].filter((page) => page.answer === "exact" && pages.quick.has(page))
+      assert.isAtLeast(shared.length, 5)
+    })
+  )
+
   it.effect("keeps no more than its bound for a follower that stalls, who then reads the store", () =>
     Effect.gen(function* () {
       const { append, follower, head, reads } = yield* makeWatched({ ringBytes: 5000 })

@@ -19,8 +19,8 @@ import type { HoldfastService, ScreenUnavailable } from "@holdfast/runtime"
 import { Clock, Data, Effect, Stream } from "effect"
 import type { Opening, SessionOpenings } from "./SessionOpenings.ts"
 
-/** What is read at once: a quarter of a window, so that the first page is there soon and others are not kept waiting. */
-const followPage = { limit: 1024, maxBytes: 64 * 1024 } as const
+/** What is read at once, half of which is a page while others follow too: a quarter of a window. */
+const followPage = { limit: 1024, maxBytes: 128 * 1024 } as const
 
 /** Output that a watched terminal may be behind: 1 MiB, a second of a modem and twenty of a reader. Past it, the screen. */
 export const maxBehindBytes = 1024 * 1024
