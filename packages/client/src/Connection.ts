@@ -29,6 +29,13 @@ const healthyMs = 60_000
 /** How long `close` waits for the server's side of it. */
 const closingMs = 1_000
 
+/** What browsers have and other platforms may not. */
+const platform = globalThis as unknown as {
+  readonly addEventListener?: (type: string, listener: () => void) => void
+  readonly removeEventListener?: (type: string, listener: () => void) => void
+  readonly navigator?: { readonly onLine?: boolean }
+}
+
 /** What a connection is made of. */
 export interface ConnectionOptions {
   /** Of the live endpoint: `wss://…/api/v1/live`. */
@@ -94,9 +101,9 @@ export class Connection {
   }
 
   begin(): void {
-    globalThis.addEventListener?.("online", this.#onOnline)
-    globalThis.addEventListener?.("offline", this.#onOffline)
-    globalThis.addEventListener?.("pageshow", this.#onOnline)
+    platform.addEventListener?.("online", this.#onOnline)
+    platform.addEventListener?.("offline", this.#onOffline)
+    platform.addEventListener?.("pageshow", this.#onOnline)
     this.#connect()
   }
 
@@ -129,9 +136,9 @@ export class Connection {
   /** For good. */
   async close(): Promise<void> {
     if (this.#state.live.current.phase === "closed") return
-    globalThis.removeEventListener?.("online", this.#onOnline)
-    globalThis.removeEventListener?.("offline", this.#onOffline)
-    globalThis.removeEventListener?.("pageshow", this.#onOnline)
+    platform.removeEventListener?.("online", this.#onOnline)
+    platform.removeEventListener?.("offline", this.#onOffline)
+    platform.removeEventListener?.("pageshow", this.#onOnline)
     const socket = this.#socket
     const gone =
       socket === undefined || socket.readyState === 3
@@ -200,7 +207,7 @@ export class Connection {
       () => this.#lost(`the server did not answer within ${welcomeMs / 1000} seconds`),
       welcomeMs
     )
-    socket.addEventListener("message", ({ data }: MessageEvent<unknown>) => {
+    socket.addEventListener("message", ({ data }: { readonly data: unknown }) => {
       if (run === this.#run) this.#receive(data)
     })
     // `close` follows with what is known. Some implementations throw where nobody listens.
@@ -341,4 +348,4 @@ export class Connection {
 }
 
 /** A browser without network says so, and `online` when it has one again; it is tried all the same. */
-const retrying = (): "offline" | "reconnecting" => (globalThis.navigator?.onLine === false ? "offline" : "reconnecting")
+const retrying = (): "offline" | "reconnecting" => (platform.navigator?.onLine === false ? "offline" : "reconnecting")

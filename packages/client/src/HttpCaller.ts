@@ -141,7 +141,7 @@ export class HttpCaller {
   #fetch(call: HttpCall, token: string | undefined, signal: AbortSignal | undefined): Promise<Response> {
     const headers = new Headers(call.headers)
     if (token !== undefined) headers.set("authorization", `Bearer ${token}`)
-    let body: BodyInit | null = call.body ?? null
+    let body: RequestInit["body"] = call.body ?? null
     if (call.json !== undefined) {
       headers.set("content-type", "application/json")
       body = textOf(call.json)
