@@ -12,7 +12,8 @@ import { type Shortcut, useShortcuts } from "./keyboard/useShortcuts.ts"
 import { titleOf } from "./session/names.ts"
 import type { SessionActions } from "./session/SessionActions.ts"
 import { showSession, useShownSession } from "./session/sessionLink.ts"
-import { PaneHead, SessionPane } from "./session/SessionPane.tsx"
+import { PaneHead } from "./session/PaneHead.tsx"
+import { SessionPane } from "./session/SessionPane.tsx"
 import { useLive, useOpened } from "./session/useLive.ts"
 import { groupSessions } from "./sidebar/groupSessions.ts"
 import { Sidebar } from "./sidebar/Sidebar.tsx"
@@ -110,7 +111,7 @@ export const Shell = ({ client }: { readonly client: HoldfastClient }) => {
   const isDrawer = isNarrow && sidebarOpen
   return (
     <HostContext value={host}>
-      <div className="shell" data-sidebar={sidebarOpen}>
+      <div className="shell" data-sidebar={sidebarOpen} data-phase={connection.phase}>
         {sidebarOpen ? (
           <Sidebar
             list={list}

@@ -1,14 +1,15 @@
 /** The entry point. */
-import { StrictMode } from "react"
-import { createRoot } from "react-dom/client"
-import { App, lazyClient } from "./App.tsx"
-import { enter, watchStartLinks } from "./connection/enter.ts"
+// First of all, so that the styles of what is imported next add to these.
 import "./style/tokens.css"
 import "./style/base.css"
 import "./style/shell.css"
 import "./style/sidebar.css"
 import "./style/session.css"
 import "./style/dialogs.css"
+import { StrictMode } from "react"
+import { createRoot } from "react-dom/client"
+import { App, lazyClient } from "./App.tsx"
+import { enter, watchStartLinks } from "./connection/enter.ts"
 
 watchStartLinks()
 // A link to a session mostly is one to a terminal: what draws it loads beside the rest.

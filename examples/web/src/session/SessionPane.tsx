@@ -1,15 +1,17 @@
 /** One session: its head, its timeline or terminal, what is typed below, and what is known of it beside. */
-import { type SessionState, timelineEntries } from "@holdfast/core"
-import { History, Info, ListTree, Menu as MenuIcon, Play, SquareTerminal } from "lucide-react"
-import { type ReactNode, lazy, Suspense, useCallback, useEffect, useEffectEvent, useState } from "react"
+import { timelineEntries } from "@holdfast/core"
+import { History, Info, ListTree, SquareTerminal } from "lucide-react"
+import { lazy, Suspense, useCallback, useEffect, useEffectEvent, useState } from "react"
 import { useHost } from "../Host.ts"
 import { BackendBadge } from "../sidebar/BackendBadge.tsx"
 import { SessionStatus } from "../sidebar/SessionStatus.tsx"
 import { Composer } from "../timeline/Composer.tsx"
 import { TimelineView } from "../timeline/TimelineView.tsx"
+import { EndBanner } from "./EndBanner.tsx"
 import type { SessionActions } from "./SessionActions.ts"
 import { mayDo } from "./mayDo.ts"
 import { titleOf, workspaceName } from "./names.ts"
+import { PaneHead } from "./PaneHead.tsx"
 import { People } from "./People.tsx"
 import { SessionDetails } from "./SessionDetails.tsx"
 import { SessionMenu } from "./SessionMenu.tsx"
@@ -61,7 +63,7 @@ export const SessionPane = (props: SessionPaneProps) => {
     return true
   }
   const focus = () =>
-    document.querySelector<HTMLElement>(".pane-composer textarea, .terminal .xterm-helper-textarea")?.focus()
+    document.querySelector<HTMLElement>(".pane-composer textarea, .terminal-pane .xterm-helper-textarea")?.focus()
 
   const { onActions } = props
   const act = useEffectEvent((does: "stop" | "face" | "history" | "composer") => {
@@ -238,55 +240,3 @@ const FaceButton = ({
     </button>
   )
 }
-
-export const PaneHead = ({
-  children,
-  onShowSidebar,
-  sidebarOpen
-}: {
-  readonly sidebarOpen: boolean
-  readonly onShowSidebar: () => void
-  readonly children?: ReactNode
-}) => (
-  <header className="pane-head">
-    {sidebarOpen ? null : (
-      <button className="button icon" type="button" aria-label="Show the list of sessions" onClick={onShowSidebar}>
-        <MenuIcon aria-hidden="true" />
-      </button>
-    )}
-    {children}
-  </header>
-)
-
-const endWords = (state: SessionState, reason: string | null): string => {
-  switch (state.chart.lifecycle) {
-    case "suspended":
-      return `Suspended${reason === null ? "" : `: ${reason}`}`
-    case "lost":
-      return `The connection to it was lost${reason === null ? "" : `: ${reason}`}`
-    case "failed":
-      return `It failed${reason === null ? "" : `: ${reason}`}`
-    default:
-      return `It has ended${reason === null ? "" : `: ${reason}`}`
-  }
-}
-
-const EndBanner = ({
-  onOpen,
-  reason,
-  state
-}: {
-  readonly state: SessionState
-  readonly reason: string | null
-  readonly onOpen: (() => void) | undefined
-}) => (
-  <div className="end-banner" role="status" data-lifecycle={state.chart.lifecycle}>
-    <span>{endWords(state, reason)}</span>
-    {onOpen === undefined ? null : (
-      <button className="button" type="button" onClick={onOpen}>
-        <Play aria-hidden="true" />
-        Open again
-      </button>
-    )}
-  </div>
-)

@@ -52,7 +52,7 @@ const FaceView = ({ onLeave, readOnly, session, title }: FaceViewProps) => {
   useEffect(() => attached.current?.recolour(), [isDark])
 
   return (
-    <section className="terminal" aria-label="Terminal face" aria-busy={!ready}>
+    <section className="terminal-pane" aria-label="Terminal face" aria-busy={!ready}>
       <div className="terminal-place" ref={place} />
     </section>
   )

@@ -37,7 +37,7 @@ const PastScreen = ({ screen }: { readonly screen: ScreenAnswer }) => {
   }, [isDark])
 
   return (
-    <section className="terminal" aria-label={`Terminal as it was at event ${screen.seq}`}>
+    <section className="terminal-pane" aria-label={`Terminal as it was at event ${screen.seq}`}>
       <div className="terminal-place" ref={place} />
     </section>
   )

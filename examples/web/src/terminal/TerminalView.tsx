@@ -62,9 +62,9 @@ const TerminalView = ({ session, view }: TerminalViewProps) => {
   }, [leads, ready])
 
   return (
-    <section className="terminal" aria-label="Terminal" aria-busy={!ready}>
+    <section className="terminal-pane" aria-label="Terminal" aria-busy={!ready}>
       <div className="terminal-place" ref={place} />
-      {!fits && canType && !leads ? (
+      {!fits && canType ? (
         <button
           className="button terminal-fit"
           type="button"

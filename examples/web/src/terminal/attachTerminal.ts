@@ -84,6 +84,9 @@ export const attachTerminal = (
   terminal.onBinary((data) => type(Uint8Array.from(data, (char) => char.charCodeAt(0))))
   const endAnswers = answerQueries(terminal, () => document.hasFocus() && owner.leads())
 
+  // Of two windows of the same person, the one that they type in has the size.
+  terminal.textarea?.addEventListener("focus", fit)
+
   let settling: ReturnType<typeof setTimeout> | undefined
   const sizes = new ResizeObserver(() => {
     clearTimeout(settling)
