@@ -1,12 +1,13 @@
 /** What the endpoints of {@link FilesApi} do. */
 import { problem, type Role, type SessionId } from "@holdfast/core"
 import { Effect, Stream } from "effect"
-import { HttpServerResponse, Multipart } from "effect/http"
+import { HttpIncomingMessage, HttpServerResponse, Multipart } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { SessionAccess } from "../access/SessionAccess.ts"
 import { type Condition, type WrittenFile, Workspaces } from "../workspace/Workspace.ts"
 import { CurrentCaller } from "./Authenticated.ts"
 import { HoldfastApi } from "./HoldfastApi.ts"
+import { tooLarge } from "./ProblemOf.ts"
 import { Refused } from "./Problems.ts"
 import { contentHeaders, entityTag, parseRange, parseTag } from "./FileHeaders.ts"
 
@@ -29,6 +30,18 @@ const conditionOf = (headers: { readonly "if-match"?: string; readonly "if-none-
     ? invalid("if-match", 'If-Match is one ETag of this server, such as "0123…", or *')
     : Effect.succeed({ condition: { ifHash } })
 }
+
+/** A body that is no longer than the server takes, whatever its length was said to be. */
+const bounded = <E, R>(body: Stream.Stream<Uint8Array, E, R>): Stream.Stream<Uint8Array, E | Refused, R> =>
+  Stream.unwrap(
+    Effect.map(HttpIncomingMessage.MaxBodySize, (most) => {
+      let left = most === undefined ? Number.POSITIVE_INFINITY : Number(most)
+      return Stream.mapEffect(body, (bytes) => {
+        left -= bytes.byteLength
+        return left < 0 ? Effect.fail(new Refused({ problem: tooLarge })) : Effect.succeed(bytes)
+      })
+    })
+  )
 
 /** A name that a form gives is one name, whatever a browser put before it. */
 const nameOf = (name: string): string => name.slice(Math.max(name.lastIndexOf("/"), name.lastIndexOf("\\")) + 1)
@@ -82,7 +95,7 @@ export const filesRoutes = HttpApiBuilder.group(
       }),
       write: Effect.fnUntraced(function* ({ headers, params, payload, query: { path } }) {
         const { files } = yield* workspaceFor(params.sessionId, "member")
-        return yield* files.write(path, payload, { ...(yield* conditionOf(headers)), createDirectories: true })
+        return yield* files.write(path, bounded(payload), { ...(yield* conditionOf(headers)), createDirectories: true })
       }),
       upload: Effect.fnUntraced(function* ({ params, payload, query: { path = "" } }) {
         const { files } = yield* workspaceFor(params.sessionId, "member")

@@ -36,7 +36,8 @@ export type ApiError =
 /** What a stranger may be told of a fault: its details are in the server's log. */
 const fault = problem("internal", "something went wrong in the server; its log says what")
 
-const tooLarge = problem("too_large", "the body is larger than this server takes")
+/** Of a body past its limit. */
+export const tooLarge = problem("too_large", "the body is larger than this server takes")
 
 const slots: { readonly [kind: string]: string } = { Query: "the query", Params: "the path", Headers: "the headers" }
 

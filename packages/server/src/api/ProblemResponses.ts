@@ -2,7 +2,7 @@
 import { type Problem, problem } from "@holdfast/core"
 import { Cause, Effect, Layer } from "effect"
 import { HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
-import { problemOf } from "./ProblemOf.ts"
+import { problemOf, tooLarge } from "./ProblemOf.ts"
 import { HoldfastApi } from "./HoldfastApi.ts"
 import { Problems } from "./Problems.ts"
 
@@ -35,7 +35,7 @@ const worded = (response: HttpServerResponse.HttpServerResponse): HttpServerResp
     const detail = "the body is of a type that this endpoint does not take: see content-type in /api/v1/openapi.json"
     return problemResponse({ ...problem("invalid", detail, { field: "content-type" }), status: 415 })
   }
-  if (response.status === 413) return problemResponse(problem("too_large", "the body is larger than this server takes"))
+  if (response.status === 413) return problemResponse(tooLarge)
   return response
 }
 

@@ -16,6 +16,7 @@ import { HoldfastApi } from "../api/HoldfastApi.ts"
 import { logRoutes } from "../api/LogRoutes.ts"
 import { participantsRoutes } from "../api/ParticipantsRoutes.ts"
 import { layerProblems, problemResponse, withProblems } from "../api/ProblemResponses.ts"
+import { tooLarge } from "../api/ProblemOf.ts"
 import { promptsRoutes } from "../api/PromptsRoutes.ts"
 import { requestsRoutes } from "../api/RequestsRoutes.ts"
 import { healthRoutes, serverRoutes } from "../api/ServerRoutes.ts"
@@ -140,12 +141,19 @@ export const makeServerApp = Effect.fnUntraced(function* (
     const wrong = path === "/healthz" || path === "/readyz" ? undefined : guard.check(asked)
     if (wrong !== undefined) return refuse(response, wrong)
     if (answering >= config.limits.maxRequests) return refuse(response, tooMany)
+    const upload = ofApi && isUpload.test(path)
+    const { maxRequestBytes, maxUploadBytes } = config.limits
+    if (Number(asked["content-length"] ?? 0) > (upload ? maxUploadBytes : maxRequestBytes)) {
+      // Whatever is still to come is not read.
+      response.setHeader("connection", "close")
+      return refuse(response, tooLarge)
+    }
     answering++
     response.once("close", () => {
       answering--
       countAnswer(response.statusCode, context)
     })
-    if (ofApi) return isUpload.test(path) ? handleUpload(request, response) : handle(request, response)
+    if (ofApi) return upload ? handleUpload(request, response) : handle(request, response)
     if (page !== undefined && (method === "GET" || method === "HEAD")) return page(request, response)
     return handle(request, response)
   }

@@ -8,12 +8,15 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
+/** JSON as it came: a test says what it expects of it. */
+export type Parsed = ReturnType<typeof JSON.parse>
+
 /** An answer. `json` is undefined where it is none. */
 export interface Answered {
   readonly status: number
   readonly headers: Headers
   readonly text: string
-  readonly json: any
+  readonly json: Parsed
 }
 
 /** What is asked, beside method and path. A body that is no text or bytes is sent as JSON. */
@@ -36,7 +39,9 @@ export interface ServedHouse {
   readonly until: (sessionId: SessionId, fits: (state: SessionState) => boolean) => Promise<SessionState>
 }
 
-const bodyOf = (body: unknown): { readonly sent?: BodyInit; readonly type?: string } => {
+const bodyOf = (
+  body: unknown
+): { readonly sent?: FormData | Uint8Array<ArrayBuffer> | string; readonly type?: string } => {
   if (body === undefined) return {}
   if (body instanceof FormData) return { sent: body }
   if (body instanceof Uint8Array) return { sent: body as Uint8Array<ArrayBuffer>, type: "application/octet-stream" }
