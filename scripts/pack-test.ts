@@ -1,4 +1,7 @@
-/** Installs the tarballs into an empty app, and type-checks and runs the README's first example there. */
+/**
+ * Installs the tarballs into an empty app, and type-checks and runs the README's first example there, on this Node and on
+ * the oldest that the packages are for.
+ */
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -10,10 +13,27 @@ import { repository } from "./workspaces.ts"
 /** Milliseconds that the example may run: it starts a program or two and ends. */
 const exampleDeadline = 60_000
 
+/** The oldest Node that the packages name in their `engines`. */
+const oldestNode = "22.19.0"
+
+/** Puts the oldest Node into a folder; npm has one package for each platform. */
+const installOldestNode = (folder: string): string => {
+  const platform = process.platform === "win32" ? "win" : process.platform
+  const name = `node-${platform}-${process.arch}`
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "oldest", private: true }))
+  run(
+    "npm",
+    ["install", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error", `${name}@${oldestNode}`],
+    folder
+  )
+  return join(folder, "node_modules", name, "bin", platform === "win" ? "node.exe" : "node")
+}
+
 const { output, source } = readFirstExample(join(repository, "README.md"))
 
 withTarballs((packed) => {
   const app = mkdtempSync(join(tmpdir(), "holdfast-app-"))
+  const oldest = mkdtempSync(join(tmpdir(), "holdfast-node-"))
   try {
     // npm 12 runs no install script that the app does not allow.
     const manifest = { name: "app", private: true, type: "module", allowScripts: { "node-pty": true } }
@@ -34,20 +54,27 @@ withTarballs((packed) => {
     run("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error", ...tarballs], app)
     run("npx", ["--no", "--", "tsc", "--project", app])
 
-    const example = spawnSync(process.execPath, ["example.ts"], {
-      cwd: app,
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "inherit"],
-      timeout: exampleDeadline
-    })
-    process.stdout.write(example.stdout)
-    if (example.error !== undefined) throw example.error
-    if (example.status !== 0) throw new Error(`The README's example ended with ${example.signal ?? example.status}`)
-    if (example.stdout.trimEnd() !== output.trimEnd()) {
-      throw new Error(`The README's example printed something else than the README says:\n${output}`)
+    for (const node of [process.execPath, installOldestNode(oldest)]) {
+      const env = { ...process.env, NODE_NO_WARNINGS: "1" }
+      const example = spawnSync(node, ["example.ts"], {
+        cwd: app,
+        env,
+        encoding: "utf8",
+        stdio: ["ignore", "pipe", "inherit"],
+        timeout: exampleDeadline
+      })
+      const { stdout: version } = spawnSync(node, ["--version"], { encoding: "utf8" })
+      process.stdout.write(example.stdout)
+      rmSync(join(app, "sessions.db"))
+      if (example.error !== undefined) throw example.error
+      if (example.status !== 0) throw new Error(`The README's example ended with ${example.signal ?? example.status}`)
+      if (example.stdout.trimEnd() !== output.trimEnd()) {
+        throw new Error(`The README's example printed something else than the README says:\n${output}`)
+      }
+      console.log(`The README's example runs on the packed packages with Node ${version.trim()}.`)
     }
-    console.log(`The README's example runs on the packed packages with Node ${process.version}.`)
   } finally {
     rmSync(app, { recursive: true })
+    rmSync(oldest, { recursive: true })
   }
 })
