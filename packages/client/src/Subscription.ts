@@ -21,7 +21,7 @@ export type SubscriptionFrame = Exclude<ServerFrame, { readonly kind: "typed" }>
 
 /** What arrives. */
 export type Arrived =
-  /** The subscription begins; one to the latest may begin again, and then whatever came before does not count. */
+  /** A subscription to the latest begins, or begins again: then whatever came before does not count. */
   | { readonly kind: "begun"; readonly begun: Begun }
   | SubscriptionFrame
   /** The last: the server ended it, or nothing can be asked of the server any more. */
@@ -127,6 +127,8 @@ export class Subscription {
   }
 
   begun(begun: Begun): void {
+    // One that goes on has nothing new to begin with.
+    if ("after" in this.#from) return
     this.#cursor = begun.cursor
     this.#give({ kind: "begun", begun })
   }
