@@ -103,7 +103,7 @@ export const serveHoldfast = (
 ): Effect.Effect<RunningServer, ServeError, EventLog | Holdfast | Scope.Scope> =>
   Effect.gen(function* () {
     const config = yield* decodeServerOptions(options)
-    const telemetry = yield* Layer.build(layerTelemetry())
+    const telemetry = yield* Layer.build(layerTelemetry)
     return yield* Effect.provideContext(compose(config), telemetry)
   })
 

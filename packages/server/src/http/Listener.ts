@@ -89,11 +89,11 @@ export const listen = (
   Effect.gen(function* () {
     const server = yield* make(config)
     const sockets = new Set<Duplex>()
-    let answering = 0
+    const answering = new Set<ServerResponse>()
     const answered = yield* Deferred.make<void>()
     let draining = false
     const settle = () => {
-      if (draining && answering === 0) Deferred.doneUnsafe(answered, Effect.void)
+      if (draining && answering.size === 0) Deferred.doneUnsafe(answered, Effect.void)
     }
     server.maxConnections = config.limits.maxConnections
     server.on("connection", (socket: Duplex) => {
@@ -102,9 +102,9 @@ export const listen = (
     })
     server.on("clientError", refuse)
     server.on("request", (request, response) => {
-      answering++
+      answering.add(response)
       response.once("close", () => {
-        answering--
+        answering.delete(response)
         settle()
       })
       if (draining) response.setHeader("Connection", "close")
@@ -127,6 +127,7 @@ export const listen = (
     })
     const drain = Effect.suspend(() => {
       draining = true
+      for (const response of answering) if (!response.headersSent) response.setHeader("Connection", "close")
       server.close()
       server.closeIdleConnections()
       settle()

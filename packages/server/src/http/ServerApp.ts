@@ -91,7 +91,8 @@ export const makeServerApp = Effect.fnUntraced(function* (
   options: ServerAppOptions
 ): Effect.fn.Return<(request: IncomingMessage, response: ServerResponse) => void, never, Services | Scope.Scope> {
   const { config, guard } = options
-  const scope = yield* Scope.Scope
+  // Of their own: what ends with this scope later than the app, such as the wait for requests, must not find them gone.
+  const scope = yield* Scope.fork(yield* Scope.Scope)
   const platform = yield* Layer.build(NodeHttpServer.layerHttpServices)
   const app = yield* HttpRouter.toHttpEffect(routes(options)).pipe(
     Effect.provideContext(platform),
