@@ -10,6 +10,6 @@ export default defineConfig({
   plugins: [react()],
   // The workspace's packages are read as sources: nothing has to be built before.
   resolve: { conditions: ["@holdfast/source", "module", "browser", "development|production"] },
-  server: { proxy: { "/api": { target: server, ws: true, headers: { origin: server } } } },
+  server: { proxy: { "/api": { target: server, ws: true, changeOrigin: true, headers: { origin: server } } } },
   build: { target: "es2024", sourcemap: false, reportCompressedSize: false }
 })

@@ -5,7 +5,9 @@ import { buildPage } from "@holdfast/example-web"
 import { serve } from "@holdfast/server"
 import { SqliteEventLog } from "@holdfast/store-sqlite"
 import * as Command from "effect/cli/Command"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
 import packageJson from "../package.json" with { type: "json" }
@@ -42,12 +44,7 @@ const run = (given: Given) =>
     yield* printLinks(server.startLink)
   }).pipe(
     Effect.scoped,
-    Effect.catch((error) =>
-      Effect.sync(() => {
-        process.stderr.write(`holdfast: ${error.message}\n`)
-        process.exitCode = 1
-      })
-    )
+    Effect.tapError((error) => Effect.sync(() => process.stderr.write(`holdfast: ${error.message}\n`)))
   )
 
 const command = Command.make("holdfast-server", flags, run).pipe(
@@ -59,5 +56,9 @@ const command = Command.make("holdfast-server", flags, run).pipe(
 
 Command.run(command, { version: packageJson.version }).pipe(
   Effect.provide(NodeServices.layer),
-  NodeRuntime.runMain({ disableErrorReporting: true })
+  NodeRuntime.runMain({
+    disableErrorReporting: true,
+    // Being stopped is how a server ends.
+    teardown: (exit, end) => end(Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? 0 : 1)
+  })
 )
