@@ -162,8 +162,6 @@ export class SessionChannel {
     switch (arrived.kind) {
       case "begun":
         lane.cursor = arrived.begun.cursor
-        // Without a state it goes on over another connection, where its members are already.
-        if (arrived.begun.state === undefined) return undefined
         for (const member of lane.members) member.begin(arrived.begun)
         return undefined
       case "history":
