@@ -4,7 +4,7 @@ import { FileMinus, FilePen, FilePlus, FileSymlink } from "lucide-react"
 import { useMemo } from "react"
 import { CutText } from "./Output.tsx"
 import { countText } from "./Phrases.ts"
-import { useKept } from "./SessionScope.ts"
+import { useKept, useScope } from "./SessionScope.ts"
 import { type DiffLine, readDiff } from "./UnifiedDiff.ts"
 
 /** Lines that are shown of a diff at first. */
@@ -36,11 +36,17 @@ export const Counts = ({ additions, deletions }: { readonly additions?: number; 
   </span>
 )
 
-/** A path whose end stays readable where there is little room. */
-export const Path = ({ from, path }: { readonly path: string; readonly from?: string | undefined }) => {
+const below = (path: string, workspace: string | null): string =>
+  workspace !== null && path.startsWith(`${workspace}/`) ? path.slice(workspace.length + 1) : path
+
+/** A path, from the workspace on where it is below it, whose end stays readable where there is little room. */
+export const Path = (given: { readonly path: string; readonly from?: string | undefined }) => {
+  const { workspace } = useScope()
+  const path = below(given.path, workspace)
+  const from = given.from === undefined ? undefined : below(given.from, workspace)
   const slash = path.replace(/\/$/, "").lastIndexOf("/")
   return (
-    <span className="tl-path" title={from === undefined ? path : `${from} → ${path}`}>
+    <span className="tl-path" title={given.from === undefined ? given.path : `${given.from} → ${given.path}`}>
       {from !== undefined && <span className="tl-path-dir">{from} → </span>}
       {slash >= 0 && <span className="tl-path-dir">{path.slice(0, slash + 1)}</span>}
       <span className="tl-path-name">{path.slice(slash + 1)}</span>
@@ -87,7 +93,11 @@ export const Diff = ({
   readonly full?: number | undefined
 }) => {
   const [showsAll, setShowsAll] = useKept(`diff:${keep}`, false)
-  const { lines } = useMemo(() => readDiff(file.diff ?? ""), [file.diff])
+  const lines = useMemo(() => {
+    const { lines } = readDiff(file.diff ?? "")
+    // A first hunk that names no place says nothing.
+    return lines[0]?.kind === "hunk" && lines[0].text === "" ? lines.slice(1) : lines
+  }, [file.diff])
   const shown = lines.slice(0, showsAll ? mostLines : firstLines)
   return (
     <div className="tl-diff">

@@ -26,12 +26,20 @@ const Picture = ({ alt, src }: ComponentProps<"img">) => {
   )
 }
 
+/** Addresses that lead somewhere from a page; agents also link files of their machine, which are shown as they are called. */
+const outside = /^(?:https?|mailto):/i
+
 const components: Components = {
-  a: ({ children, href, title }) => (
-    <a href={href} title={title} target="_blank" rel="noopener noreferrer">
-      {children}
-    </a>
-  ),
+  a: ({ children, href = "", title }) =>
+    outside.test(href) ? (
+      <a href={href} title={title} target="_blank" rel="noopener noreferrer">
+        {children}
+      </a>
+    ) : (
+      <span className="tl-nowhere" title={href}>
+        {children}
+      </span>
+    ),
   img: ({ alt, src }) => <Picture alt={alt} src={src} />,
   pre: ({ children }) => <CodeBlock>{children}</CodeBlock>,
   table: ({ children }) => (

@@ -1,11 +1,13 @@
 /** What every part of a timeline knows: the session, who looks at it, and what was unfolded or typed in it. */
-import type { ClientSession } from "@holdfast/client"
-import type { Actor, Capabilities, Identity, Participant, SessionState } from "@holdfast/core"
+import type { ClientSession, ViewState } from "@holdfast/client"
+import type { Actor, Capabilities, Identity, Participant } from "@holdfast/core"
 import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState } from "react"
 
 /** The session that a timeline is of. */
 export interface SessionScope {
   readonly session: ClientSession
+  /** The directory that it works in: paths below it are shown without it. */
+  readonly workspace: string | null
   readonly participants: { readonly [participantId: string]: Participant }
   /** What the backend can do; null before its first opening. */
   readonly capabilities: Capabilities | null
@@ -29,18 +31,19 @@ const nobody = {}
 /** Makes a scope: the same one as long as nothing in it changes, since all parts are drawn again with it. */
 export const useNewScope = (
   session: ClientSession,
-  state: SessionState | null,
+  { state, summary }: Pick<ViewState, "state" | "summary">,
   you: Identity | null,
   readOnly: boolean
 ): SessionScope => {
+  const workspace = summary?.workspace ?? null
   const participants = state?.participants ?? nobody
   const capabilities = state?.capabilities ?? null
   const isOpen = state?.chart.lifecycle === "open"
   const isBusy = state !== null && state.turn !== null
   const kept = useMemo(() => new Map<string, unknown>(), [session.sessionId])
   return useMemo(
-    () => ({ session, participants, capabilities, isOpen, isBusy, you, readOnly, kept }),
-    [session, participants, capabilities, isOpen, isBusy, you, readOnly, kept]
+    () => ({ session, workspace, participants, capabilities, isOpen, isBusy, you, readOnly, kept }),
+    [session, workspace, participants, capabilities, isOpen, isBusy, you, readOnly, kept]
   )
 }
 

@@ -95,9 +95,9 @@ interface HeadProps {
 }
 
 const Scroll = ({ loadOlder, readOnly = false, session, view, you }: TimelineViewProps) => {
-  const { state, timeline } = view
+  const { timeline } = view
   const scroller = useRef<HTMLDivElement>(null)
-  const scope = useNewScope(session, state, you, readOnly)
+  const scope = useNewScope(session, view, you, readOnly)
   const entries = timelineEntries(timeline)
   const rows = useMemo(() => groupTimeline(arrange(entries)), [entries])
   const asked = useMemo(() => rows.findIndex(isOpenRequest), [rows])

@@ -128,7 +128,7 @@ export const Tool = ({
   const [isOpen, setOpen] = useKept(key, unfolds || (entry.status === "failed" && !isEmpty && !isNested))
   const title = entry.title ?? (entry.name === "" ? kindText(entry.kind) : entry.name)
   const file = entry.files.length === 1 ? entry.files[0] : undefined
-  const canStop = isRunning && isAble(scope, "stopItems")
+  const canStop = isRunning && entry.status === "in_progress" && isAble(scope, "stopItems")
   return (
     <div className="tl-tool">
       <Fold

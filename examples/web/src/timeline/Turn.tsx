@@ -29,7 +29,7 @@ const Running = ({ entry }: { readonly entry: TurnEntry }) => {
       <span className="tl-thinking">{entry.status === "interrupting" ? "Stopping" : "Working"}</span>
       {/* Read out once, not each second. */}
       <span className="tl-faint" aria-hidden="true">
-        {durationText(Math.max(0, now - entry.at))}
+        {durationText(Math.max(1_000, now - entry.at))}
       </span>
       {retry !== null && (
         <span className="tl-retry">
