@@ -40,7 +40,7 @@ const maxWaitingBytes = 512 * 1024
 /** Bytes of messages beside frames that may wait: 1 MiB. Past it the client is taken for stalled. */
 const maxWaitingMessageBytes = 1024 * 1024
 
-/** A large frame may take its time: a client takes at least so many bytes a second, or is stalled. */
+/** A large frame may take its time: so many bytes a second beyond {@link maxWaitingBytes}. */
 const leastBytesPerSecond = 64 * 1024
 
 /** How long a client may take to answer a close: 2 s; then the connection is cut. */
@@ -175,7 +175,10 @@ export class LiveConnection implements PresenceMember {
     if (waiting === 0 || taken !== this.#taken) {
       this.#taken = taken
       this.#takenAt = now
-    } else if (now - this.#takenAt >= stalledMs + (waiting / leastBytesPerSecond) * 1000) {
+    } else if (
+      now - this.#takenAt >=
+      stalledMs + (Math.max(0, waiting - maxWaitingBytes) / leastBytesPerSecond) * 1000
+    ) {
       return this.close(CloseCode.stalled, `nothing was taken for ${now - this.#takenAt} ms`)
     }
     if (waiting > maxWaitingMessageBytes && waiting > this.#underWay() + maxWaitingMessageBytes) {
@@ -224,7 +227,8 @@ export class LiveConnection implements PresenceMember {
     this.#socket.waiting <= maxWaitingBytes
       ? Effect.void
       : Effect.callback<void>((resume) => {
-          const wake = () => resume(Effect.void)
+          // Others may have filled it again.
+          const wake = () => resume(this.#room)
           this.#waiters.add(wake)
           return Effect.sync(() => this.#waiters.delete(wake))
         })

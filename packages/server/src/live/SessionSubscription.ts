@@ -134,15 +134,19 @@ export const serveSubscription = (parts: SubscriptionParts): Effect.Effect<void,
       )
     }
 
-    /** Pages while the client takes them. What comes at once is delivered without waiting in between. */
+    /**
+     * Pages while the client takes them: nothing is read before, and what was waited for is held until then, since other
+     * subscriptions may have used the connection's room meanwhile.
+     */
     const follow = Effect.suspend(() =>
-      Stream.runForEachArray(holdfast.follow(sessionId, cursor, followPage), (pages) => {
-        if (!watches) {
-          for (const page of pages) deliver(page)
-          return ready
-        }
-        return Effect.andThen(Effect.forEach(pages, take, { discard: true }), ready)
-      })
+      Stream.runForEachArray(holdfast.follow(sessionId, cursor, followPage), (pages) =>
+        Effect.andThen(
+          pages.length === 1
+            ? Effect.andThen(ready, take(pages[0]))
+            : Effect.forEach(pages, (page) => Effect.andThen(ready, take(page)), { discard: true }),
+          ready
+        )
+      )
     )
 
     /** What is not output up to the screen, then the screen. */

@@ -10,6 +10,7 @@ import { SignJWT } from "jose"
 import { randomBytes } from "node:crypto"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
+import type { Duplex } from "node:stream"
 import { makeSessionAccess, type SessionAccessService } from "../../src/access/SessionAccess.ts"
 import { type AuthenticatorService, makeAuthenticator } from "../../src/auth/Authenticator.ts"
 import { makeRequestGuard } from "../../src/auth/RequestGuard.ts"
@@ -39,6 +40,8 @@ export interface LiveServer {
   /** Where a session's event stream is. */
   readonly streamUrl: (sessionId: SessionId) => string
   readonly streams: EventStreams
+  /** The server's ends of its live connections, in the order in which they came. */
+  readonly sockets: () => ReadonlyArray<Duplex>
   readonly endpoint: LiveEndpoint
   readonly holdfast: HoldfastService
   readonly log: EventLogService
@@ -118,7 +121,12 @@ export const withLiveServer = async (
       })
     )
     const server = createServer(await within(NodeHttpServer.makeHandler(answer, { scope })))
-    server.on("upgrade", endpoint.handleUpgrade)
+    const sockets = new Set<Duplex>()
+    server.on("upgrade", (request, socket, head) => {
+      sockets.add(socket)
+      socket.once("close", () => sockets.delete(socket))
+      endpoint.handleUpgrade(request, socket, head)
+    })
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
     await within(
       Effect.addFinalizer(() =>
@@ -140,7 +148,8 @@ export const withLiveServer = async (
     const connect = async (claims?: TokenClaims, how: ClientOptions = {}) => {
       const client = new LiveTestClient(url, await token(claims), how)
       clients.push(client)
-      await client.message("welcome")
+      await client.until(() => client.messages.length > 0 || client.closed)
+      if (client.closed !== undefined) throw new Error(`refused: ${JSON.stringify(client.closed)}`)
       return client
     }
     const ownerOf = { owner: { participantId: "ada" as never, name: "Ada" } }
@@ -158,6 +167,7 @@ export const withLiveServer = async (
     const streamUrl = (sessionId: SessionId) => url.replace("ws:", "http:").replace("/api/v1/live", `/${sessionId}`)
     await use({
       url,
+      sockets: () => [...sockets],
       streamUrl,
       streams,
       endpoint,

@@ -35,6 +35,7 @@ export class LiveTestClient {
   closed: { readonly code: number; readonly reason: string; readonly status?: number } | undefined
   credits: boolean
   readonly #sessions = new Map<number, SessionId>()
+  readonly #owed = new Map<number, number>()
   readonly #waiting = new Set<() => void>()
   #status: number | undefined
 
@@ -49,9 +50,7 @@ export class LiveTestClient {
       if (isBinary) {
         const frame = decodeFrame(data, (subscription) => this.#sessions.get(subscription))
         if (frame !== undefined) this.frames.push(frame)
-        if (this.credits && frame !== undefined && frame.kind !== "typed") {
-          this.send({ type: "credit", subscription: frame.subscription, bytes: frame.bytes })
-        }
+        if (frame !== undefined && frame.kind !== "typed") this.#taken(frame.subscription, frame.bytes)
       } else {
         const message = decodeMessage(JSON.parse(data.toString()))
         this.messages.push(message)
@@ -68,6 +67,18 @@ export class LiveTestClient {
     })
     this.ws.on("error", () => undefined)
     this.ws.on("close", (code, reason) => this.#close(code, reason.toString()))
+  }
+
+  #taken(subscription: number, bytes: number): void {
+    if (this.credits) this.send({ type: "credit", subscription, bytes })
+    else this.#owed.set(subscription, (this.#owed.get(subscription) ?? 0) + bytes)
+  }
+
+  /** Gives the credit that was held back, and from now on what is taken. */
+  resumeCredits(): void {
+    this.credits = true
+    for (const [subscription, bytes] of this.#owed) this.#taken(subscription, bytes)
+    this.#owed.clear()
   }
 
   #close(code: number, reason: string): void {
