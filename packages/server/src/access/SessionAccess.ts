@@ -91,10 +91,20 @@ const rememberedParticipants = 10_000
 /** Makes the access to a runtime's sessions. */
 export function makeSessionAccess(holdfast: HoldfastService): Effect.Effect<SessionAccessService> {
   return Effect.gen(function* () {
-    const organisations = yield* Cache.makeWith(
-      (sessionId: SessionId) => Effect.map(holdfast.summary(sessionId), organisationOf),
-      { capacity: rememberedSessions, timeToLive: rememberSuccess }
+    const find = Effect.fnUntraced(function* (organisation: string | null, sessionId: SessionId) {
+      const summary = yield* holdfast.summary(sessionId)
+      return organisationOf(summary) === organisation ? summary : yield* new SessionNotFound({ sessionId })
+    })
+
+    /** Sessions that an organisation is known to have. What it does not have is looked up each time, be it there or not. */
+    const known = yield* Cache.makeWith(
+      (key: string) => Effect.asVoid(find(...(JSON.parse(key) as Parameters<typeof find>))),
+      {
+        capacity: rememberedSessions,
+        timeToLive: rememberSuccess
+      }
     )
+    const keyOf = ({ identity }: Caller, sessionId: SessionId) => JSON.stringify([identity.organisation, sessionId])
 
     /** The state as the session's owner has it: nothing is read where the session is in use. */
     const stateOf = (sessionId: SessionId) => holdfast.until(sessionId, () => true)
@@ -119,19 +129,16 @@ export function makeSessionAccess(holdfast: HoldfastService): Effect.Effect<Sess
       { capacity: rememberedParticipants, timeToLive: rememberSuccess }
     )
 
-    const summaryFor = Effect.fnUntraced(function* (caller: Caller, sessionId: SessionId) {
-      if (isOfAnotherSession(caller, sessionId)) return yield* new SessionNotFound({ sessionId })
-      const summary = yield* holdfast.summary(sessionId)
-      if (organisationOf(summary) !== caller.identity.organisation) return yield* new SessionNotFound({ sessionId })
-      return summary
-    })
+    const summaryFor = (caller: Caller, sessionId: SessionId) =>
+      isOfAnotherSession(caller, sessionId)
+        ? Effect.fail(new SessionNotFound({ sessionId }))
+        : find(caller.identity.organisation, sessionId)
 
-    /** Fails where the session is not there for the caller. What is refused costs what a session costs that nobody has. */
-    const check = Effect.fnUntraced(function* (caller: Caller, sessionId: SessionId) {
-      if (isOfAnotherSession(caller, sessionId)) return yield* new SessionNotFound({ sessionId })
-      const organisation = yield* Cache.get(organisations, sessionId)
-      if (organisation !== caller.identity.organisation) yield* summaryFor(caller, sessionId)
-    })
+    /** Fails where the session is not there for the caller. */
+    const check = (caller: Caller, sessionId: SessionId) =>
+      isOfAnotherSession(caller, sessionId)
+        ? Effect.fail(new SessionNotFound({ sessionId }))
+        : Cache.get(known, keyOf(caller, sessionId))
 
     /** An id that the caller made for a new session: it may be a repeat, but not somebody else's. */
     const checkNew = Effect.fnUntraced(function* (caller: Caller, sessionId: SessionId | undefined, command: string) {
@@ -198,7 +205,7 @@ export function makeSessionAccess(holdfast: HoldfastService): Effect.Effect<Sess
         const detail = `labels that begin with ${reservedLabels} are the server's own`
         return yield* rejection(sessionId, "session.create", "invalid", detail, `labels.${reserved}`)
       }
-      yield* checkNew(caller, given.sessionId, "session.create").pipe(forget(organisations, given.sessionId))
+      yield* checkNew(caller, given.sessionId, "session.create")
       const labels = organisation === null ? given.labels : { ...given.labels, [organisationLabel]: organisation }
       return yield* holdfast.create({
         ...given,
@@ -231,7 +238,7 @@ export function makeSessionAccess(holdfast: HoldfastService): Effect.Effect<Sess
       yield* check(caller, sessionId)
       yield* checkRole(caller, sessionId, "session.fork", commandRoles["session.fork"])
       if (only !== null) return yield* rejection(sessionId, "session.fork", "forbidden", forOneSession)
-      yield* checkNew(caller, given?.into, "session.fork").pipe(forget(organisations, given?.into))
+      yield* checkNew(caller, given?.into, "session.fork")
       yield* Cache.get(joined, JSON.stringify([sessionId, role, participantId, name]))
       const actor = participantId as ParticipantId
       return yield* holdfast.fork(sessionId, {
@@ -243,7 +250,8 @@ export function makeSessionAccess(holdfast: HoldfastService): Effect.Effect<Sess
 
     const remove: SessionAccessService["remove"] = Effect.fn("SessionAccess.remove")(function* (caller, sessionId) {
       yield* allow(caller, sessionId, "owner")
-      yield* holdfast.remove(sessionId).pipe(forget(organisations, sessionId))
+      yield* holdfast.remove(sessionId)
+      yield* Cache.invalidate(known, keyOf(caller, sessionId))
     })
 
     return { list, followList, allow, create, command, fork, remove }
@@ -274,11 +282,6 @@ const checkRole = ({ identity }: Caller, sessionId: string, command: string, nee
     : Effect.fail(
         rejection(sessionId, command, "forbidden", `your token makes you ${identity.role}, and this needs ${needed}`)
       )
-
-const forget =
-  <Key, Value, Failure>(cache: Cache.Cache<Key, Value, Failure>, key: Key | undefined) =>
-  <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-    key === undefined ? effect : Effect.tap(effect, () => Cache.invalidate(cache, key))
 
 /** Sessions behind who may use them. */
 export class SessionAccess extends Context.Service<SessionAccess, SessionAccessService>()(

@@ -4,8 +4,11 @@ import { Clock, Effect, type Fiber, FiberSet, type Scope } from "effect"
 /** Why a token is not good any more. */
 export type TokenEnd = "expired" | "revoked"
 
-/** A longer timer would overflow the platform's 31 bits of milliseconds: it is set anew after some 12 days. */
-const maxSleepMs = 2 ** 30
+/**
+ * How often a token's time is looked at: every minute. A machine's timers stand still while it sleeps, its clock does not, and so an
+ * expiry is noticed at most this long after it has woken.
+ */
+const lookMs = 60_000
 
 /** Watches tokens. It has as many entries as there are watchers, which the limit of connections bounds. */
 export interface TokenEnds {
@@ -29,7 +32,7 @@ export const makeTokenEnds = Effect.fnUntraced(function* (
   const until = (at: number): Effect.Effect<void> =>
     Effect.suspend(() => {
       const left = at - clock.currentTimeMillisUnsafe()
-      return left <= 0 ? Effect.void : Effect.andThen(Effect.sleep(Math.min(left, maxSleepMs)), until(at))
+      return left <= 0 ? Effect.void : Effect.andThen(Effect.sleep(Math.min(left, lookMs)), until(at))
     })
 
   return {

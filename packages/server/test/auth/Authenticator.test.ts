@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { makeSessionId } from "@holdfast/core"
-import { Effect, Redacted } from "effect"
+import { Clock, Effect, Redacted } from "effect"
 import { TestClock } from "effect/testing"
 import { createHmac, generateKeyPairSync } from "node:crypto"
 import { makeAuthenticator } from "../../src/auth/Authenticator.ts"
@@ -355,10 +355,10 @@ describe("who watches a caller's token", () => {
     })
   )
 
-  it.effect("hears of an expiry in ninety days when it comes, and not before", () =>
+  it.effect("hears of an expiry in thirty days when it comes, and not before", () =>
     Effect.gen(function* () {
       const { authenticate, onEnd } = yield* secretAuthenticator()
-      const days = 90
+      const days = 30
       const caller = yield* authenticate({ bearer: yield* sign({ sub: "ada", exp: days * 86_400 }), address })
       const heard: Array<string> = []
       onEnd(caller, (why) => heard.push(why))
@@ -366,6 +366,28 @@ describe("who watches a caller's token", () => {
       assert.deepStrictEqual(heard, [])
       yield* TestClock.adjust("30 seconds")
       assert.deepStrictEqual(heard, ["expired"])
+    })
+  )
+})
+
+describe("a token that lives longer than the platform's timers", () => {
+  it.live("is not taken for one that has expired", () =>
+    Effect.gen(function* () {
+      const { authenticate, onEnd } = yield* secretAuthenticator()
+      const now = yield* Clock.currentTimeMillis
+      const expiring = Effect.fnUntraced(function* (ms: number) {
+        const bearer = yield* sign({ sub: "ada", exp: (now + ms) / 1000 - 30 })
+        return yield* authenticate({ bearer, address })
+      })
+      const long = yield* expiring(60 * 86_400_000)
+      const short = yield* expiring(200)
+      const heard: Array<string> = []
+      const stop = onEnd(long, () => heard.push("long"))
+      yield* Effect.callback<void>((resume) => {
+        onEnd(short, () => resume(Effect.void))
+      })
+      assert.deepStrictEqual(heard, [])
+      stop()
     })
   )
 })
