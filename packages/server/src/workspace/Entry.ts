@@ -8,7 +8,7 @@
  * same inode. Between a use and its check somebody who may write into the workspace can have a read or a new file go
  * astray; the result is then refused, but a temporary file with a random name may have been made elsewhere.
  */
-import { type BigIntStats, constants } from "node:fs"
+import { type BigIntStats, constants, existsSync } from "node:fs"
 import { type FileHandle, lstat, open, readlink, realpath, stat } from "node:fs/promises"
 import { join } from "node:path"
 
@@ -114,5 +114,6 @@ export const openRootByPath: OpenRoot = async (path) => {
   return byPath(real, await stat(real, { bigint: true }))
 }
 
-/** What this system can do. */
-export const openRoot: OpenRoot = process.platform === "linux" ? openRootByDescriptor : openRootByPath
+/** What this system can do. Some containers have no `/proc`. */
+export const openRoot: OpenRoot =
+  process.platform === "linux" && existsSync("/proc/self/fd") ? openRootByDescriptor : openRootByPath

@@ -146,7 +146,11 @@ const removeTree = async (path: string, parent: Entry, name: string, budget: { l
       }
       await entry.verify()
       if (names.length === 0) break
+      const before = budget.left
       for (const each of names) await removeTree(path, entry, each, budget, depth + 1)
+      if (budget.left === before) {
+        throw pathError("failed", path, "has entries whose names are no UTF-8. Remove them by a command")
+      }
     }
     await rmdir(parent.child(name))
   } finally {

@@ -85,8 +85,7 @@ export const FileKind = Schema.Literals(["file", "directory", "link", "other"])
 export type FileKind = typeof FileKind.Type
 
 /**
- * What is known of something in a workspace without reading it. Names that are no UTF-8 are given with U+FFFD in them and
- * cannot be opened by it.
+ * What is known of something in a workspace without reading it.
  */
 export const FileFacts = Schema.Struct({
   /** From the workspace's root, with `/` between names; empty for the root. */
@@ -109,7 +108,10 @@ export type FileFacts = typeof FileFacts.Type
 export const ContentHash = Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/))
 export type ContentHash = typeof ContentHash.Type
 
-/** A page of a directory, sorted by name (by UTF-16 code units). */
+/**
+ * A page of a directory, sorted by name (by UTF-16 code units). Left out is what was removed while it was read, and what has
+ * a name that is no UTF-8, which nobody could ask for.
+ */
 export const DirectoryPage = Schema.Struct({
   path: Schema.String,
   entries: Schema.Array(FileFacts),

@@ -173,6 +173,19 @@ describe.each(ways)("files of a local workspace, reached %s", (_way, open) => {
     assert.strictEqual((await lab.run(lab.files.list(""))).entries.length, 1_000)
   })
 
+  // Other systems take no such names.
+  it.runIf(process.platform === "linux")("whose names are no text are left out, and hold up nobody", async () => {
+    await using lab = await openWorkspace(open)
+    await mkdir(join(lab.path, "d"))
+    const strange = Buffer.concat([Buffer.from(join(lab.path, "d/")), Buffer.from([0x66, 0xff])])
+    await writeFile(strange, "strange")
+    await writeFile(join(lab.path, "d/plain"), "plain")
+    const page = await lab.run(lab.files.list("d"))
+    assert.deepStrictEqual([page.total, page.entries.map(({ name }) => name)], [2, ["plain"]])
+    assert.strictEqual(await lab.reasonOf(lab.files.remove("d", { recursive: true })), "failed")
+    assert.deepStrictEqual((await readdir(join(lab.path, "d"), { encoding: "buffer" })).length, 1)
+  })
+
   it("and directories are made and removed, with all that is in them where asked", async () => {
     await using lab = await openWorkspace(open)
     assert.strictEqual(await lab.reasonOf(lab.write("x/y/z.txt", "z")), "not_found")

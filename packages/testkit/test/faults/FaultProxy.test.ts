@@ -216,7 +216,7 @@ describe("a fault proxy", () => {
 
   it("delivers what came on several connections in another order", async () => {
     // Of what waits, always the last to have come.
-    await using lab = await start({ schedule: { connections: [], reorder: { windowMs: 200, picks: [3, 2, 1, 0] } } })
+    await using lab = await start({ schedule: { connections: [], reorder: { windowMs: 600, picks: [3, 2, 1, 0] } } })
     const order: Array<number> = []
     const clients = []
     for (let number = 1; number <= 4; number++) {
