@@ -4,7 +4,11 @@ import { assert, describe, it } from "vitest"
 import { readFirstExample } from "../readme.ts"
 import { repository } from "../workspaces.ts"
 
-const pages = { "the scripted model": "docs/scripted-model.md", "the fault proxy": "docs/fault-proxy.md" }
+const pages = {
+  "the scripted model": "docs/scripted-model.md",
+  "the fault proxy": "docs/fault-proxy.md",
+  "the client": "docs/client.md"
+}
 
 describe.each(Object.entries(pages))("the page on %s", (_name, path) => {
   it("has a first example that prints what the page says", () => {
@@ -13,7 +17,7 @@ describe.each(Object.entries(pages))("the page on %s", (_name, path) => {
     const { error, stderr, stdout } = spawnSync(process.execPath, args, {
       cwd: repository,
       encoding: "utf8",
-      timeout: 30_000
+      timeout: 55_000
     })
     assert.isUndefined(error)
     assert.deepStrictEqual([stdout.trimEnd(), stderr], [output, ""])
