@@ -85,6 +85,30 @@ describe("a live connection", () => {
       { limits: { maxPendingCommands: 4 } }
     ))
 
+  it("takes a flood as fast as it comes, however few messages its client may send, but not credit for crumbs", () =>
+    withLiveServer(
+      async ({ connect, shell }) => {
+        const bytes = 3_000_000
+        const sessionId = await shell(`read x; head -c ${bytes} /dev/zero | tr '\\0' x; read y`)
+        const client = await connect({}, { credits: false })
+        let owed = 0
+        client.ws.on("message", (data: Buffer, isBinary) => {
+          if (isBinary) owed += data.byteLength
+          if (owed < 64 * 1024) return
+          client.send({ type: "credit", subscription: 1, bytes: owed })
+          owed = 0
+        })
+        client.subscribe(1, sessionId)
+        await isAtHead(client, 1)
+        await typed(client, sessionId, "\r")
+        await client.until(() => client.output(1).length >= bytes)
+        expect(client.closed).toBeUndefined()
+        for (let crumb = 0; crumb < 40; crumb++) client.send({ type: "credit", subscription: 1, bytes: 1 })
+        expect((await client.close()).code).toBe(CloseCode.tooMany)
+      },
+      { limits: { maxMessagesPerSecond: 2 } }
+    ))
+
   it("says something when there is nothing to say, and is closed when the other side does not", () =>
     withLiveServer(
       async ({ connect, token, url }) => {
