@@ -43,6 +43,9 @@ const maxWaitingMessageBytes = 1024 * 1024
 /** A large frame may take its time: so many bytes a second beyond {@link maxWaitingBytes}. */
 const leastBytesPerSecond = 64 * 1024
 
+/** Credit for at least this part of a window, which was under way, does not count as a message: the frames have paid for it. */
+const uncountedParts = 8
+
 /** How long a client may take to answer a close: 2 s; then the connection is cut. */
 const closeGraceMs = 2_000
 
@@ -270,7 +273,7 @@ export class LiveConnection implements PresenceMember {
       case "pong":
         return
       case "credit":
-        return this.#subscriptions.get(message.subscription)?.window.give(message.bytes)
+        return this.#credit(message.subscription, message.bytes)
       case "subscribe":
         return this.#begin(message.subscription, message.sessionId, (open) => this.#follow(message, open))
       case "list":
@@ -289,6 +292,14 @@ export class LiveConnection implements PresenceMember {
       case "command":
         return this.#command(message, bytes)
     }
+  }
+
+  #credit(subscription: number, bytes: number): void {
+    const window = this.#subscriptions.get(subscription)?.window
+    if (window === undefined) return
+    // Who takes a flood says so more often than anybody may say something else.
+    if (bytes * uncountedParts >= window.size && bytes <= window.underWay) this.#tokens++
+    window.give(bytes)
   }
 
   #begin(

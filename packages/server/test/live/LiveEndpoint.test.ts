@@ -88,7 +88,7 @@ describe("a live connection", () => {
   it("takes a flood as fast as it comes, however few messages its client may send, but not credit for crumbs", () =>
     withLiveServer(
       async ({ connect, shell }) => {
-        const bytes = 3_000_000
+        const bytes = 2_000_000
         const sessionId = await shell(`read x; head -c ${bytes} /dev/zero | tr '\\0' x; read y`)
         const client = await connect({}, { credits: false })
         let owed = 0
