@@ -1,9 +1,9 @@
 /** Tokens that somebody else issued: with a secret that both sides know, or with keys that the issuer publishes. */
 import { Role, roleCovers, type Identity, ParticipantId, SessionId } from "@holdfast/core"
 import { Clock, Effect, Schema } from "effect"
-import { createRemoteJWKSet, errors, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from "jose"
-import { isLoopback } from "../http/Loopback.ts"
+import { type JWTVerifyOptions, jwtVerify } from "jose"
 import type { ServerConfig } from "../ServerOptions.ts"
+import { issuerKeys, KeysUnavailable } from "./IssuerKeys.ts"
 import { AuthUnavailable, refusalOf, Unauthenticated } from "./JwtRefusal.ts"
 
 /** How tokens from outside are signed. */
@@ -50,20 +50,15 @@ const highest = (roles: string | ReadonlyArray<string> | undefined): Role => {
   return known.reduce<Role>((most, role) => (roleCovers(most, role) ? most : role), "viewer")
 }
 
-/** Longest wait for the issuer's keys. */
-const keysTimeoutMs = 5_000
-/** How long keys are used before they are fetched again, and how soon an unknown key makes them be fetched anew. */
-const keysMaxAgeMs = 600_000
-const keysCooldownMs = 30_000
-/** After keys could not be had, so long nobody asks for them: a flood of tokens is not to become one at the issuer. */
-const keysRetryMs = 5_000
-
 /** Makes the check of tokens from outside. Dies where the URL of keys is none, or is neither https nor on this machine. */
 export const makeOutsideTokens = (auth: OutsideAuth): Effect.Effect<TokenVerifier> =>
   Effect.gen(function* () {
     const clock = yield* Clock.Clock
     const algorithms = auth.kind === "secret" ? ["HS256"] : [...auth.algorithms]
-    const keys = auth.kind === "secret" ? new TextEncoder().encode(auth.secret) : remoteKeys(auth.url)
+    const keys =
+      auth.kind === "secret"
+        ? new TextEncoder().encode(auth.secret)
+        : issuerKeys(auth.url, () => clock.currentTimeMillisUnsafe())
     const options: JWTVerifyOptions = {
       algorithms,
       clockTolerance: auth.clockSkewSeconds,
@@ -71,23 +66,20 @@ export const makeOutsideTokens = (auth: OutsideAuth): Effect.Effect<TokenVerifie
       ...(auth.issuer === undefined ? {} : { issuer: auth.issuer }),
       ...(auth.audience === undefined ? {} : { audience: auth.audience })
     }
-    let keysFailedAt = Number.NEGATIVE_INFINITY
 
     const verify: TokenVerifier["verify"] = Effect.fnUntraced(function* (token) {
       const now = clock.currentTimeMillisUnsafe()
-      if (now < keysFailedAt + keysRetryMs) {
-        return yield* keysUnavailable(keysFailedAt + keysRetryMs - now, "they could not be had a moment ago")
-      }
       const { payload } = yield* Effect.tryPromise({
         try: () => {
           const checked = { ...options, currentDate: new Date(now) }
           return typeof keys === "function" ? jwtVerify(token, keys, checked) : jwtVerify(token, keys, checked)
         },
         catch: (error) => {
-          const refusal = refusalOf(error, algorithms)
-          if (refusal !== undefined) return refusal
-          keysFailedAt = clock.currentTimeMillisUnsafe()
-          return keysUnavailable(keysRetryMs, error)
+          if (!(error instanceof KeysUnavailable)) {
+            return refusalOf(error, algorithms) ?? new Unauthenticated({ detail: "the token cannot be read" })
+          }
+          const detail = "the keys of the token's issuer cannot be had now: try again"
+          return new AuthUnavailable({ detail, retryAfterMs: Math.ceil(error.retryAfterMs), cause: error })
         }
       })
       const claims = yield* Effect.mapError(decodeClaims(payload), (error) => {
@@ -110,23 +102,4 @@ export const makeOutsideTokens = (auth: OutsideAuth): Effect.Effect<TokenVerifie
     })
 
     return { verify }
-  })
-
-const remoteKeys = (text: string): JWTVerifyGetKey => {
-  const url = new URL(text)
-  if (url.protocol !== "https:" && !(url.protocol === "http:" && isLoopback(url.hostname))) {
-    throw new Error(`the issuer's keys must be fetched over https, not from ${url.origin}`)
-  }
-  return createRemoteJWKSet(url, {
-    timeoutDuration: keysTimeoutMs,
-    cacheMaxAge: keysMaxAgeMs,
-    cooldownDuration: keysCooldownMs
-  })
-}
-
-const keysUnavailable = (retryAfterMs: number, cause: unknown) =>
-  new AuthUnavailable({
-    detail: "the keys of the token's issuer cannot be had now: try again",
-    retryAfterMs: Math.ceil(retryAfterMs),
-    cause: cause instanceof errors.JOSEError || cause instanceof Error ? cause : new Error(String(cause))
   })

@@ -1,5 +1,6 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import { Effect, Redacted, type Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { exportJWK, exportSPKI, generateKeyPair, type JWK, SignJWT } from "jose"
 import { createHmac } from "node:crypto"
 import { createServer } from "node:http"
@@ -125,6 +126,44 @@ describe("an authenticator of tokens whose issuer publishes keys", () => {
         "AuthUnavailable"
       )
     })
+  )
+
+  it.effect(
+    "goes on with the keys that it has while no newer ones can be had, and forgets no one for an unknown key",
+    () =>
+      Effect.gen(function* () {
+        const known = yield* keyPair("1")
+        const unknown = yield* keyPair("2")
+        let status = 200
+        const { asked, url } = yield* issuer(() => ({ status, keys: [known.jwk] }))
+        const { authenticate } = yield* authenticator(url)
+        const now = vi.spyOn(Date, "now")
+        yield* Effect.addFinalizer(() => Effect.sync(() => now.mockRestore()))
+        const start = Date.now()
+        yield* authenticate({ bearer: yield* known.sign(), address })
+        status = 503
+        // Half a minute later an unknown key makes it ask again, and eleven minutes later it asks anyway.
+        for (const [index, later] of [31_000, 660_000].entries()) {
+          now.mockReturnValue(start + later)
+          yield* TestClock.adjust("10 seconds")
+          const error = yield* Effect.flip(authenticate({ bearer: yield* unknown.sign(), address }))
+          assert.strictEqual(error._tag, "AuthUnavailable")
+          yield* authenticate({ bearer: yield* known.sign(), address })
+          assert.strictEqual(asked.times, index + 2)
+        }
+        // An hour is enough.
+        now.mockReturnValue(start + 3_660_000)
+        yield* TestClock.adjust("10 seconds")
+        const gone = yield* Effect.flip(authenticate({ bearer: yield* known.sign(), address }))
+        assert.strictEqual(gone._tag, "AuthUnavailable")
+        status = 200
+        yield* TestClock.adjust("10 seconds")
+        yield* authenticate({ bearer: yield* known.sign(), address })
+        assert.strictEqual(
+          (yield* Effect.flip(authenticate({ bearer: yield* unknown.sign(), address })))._tag,
+          "Unauthenticated"
+        )
+      })
   )
 
   it.effect("does not fetch keys over a connection that others can change", () =>
