@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto"
 import { connect } from "node:net"
 import { describe, expect, it } from "vitest"
 import { type LiveServer, withLiveServer } from "./LiveServer.ts"
-import { LiveTestClient } from "./LiveTestClient.ts"
+import type { LiveTestClient } from "./LiveTestClient.ts"
 
 const sessionId = makeSessionId()
 const commandId = makeCommandId()
@@ -87,8 +87,11 @@ describe("what the protocol does not know", () => {
         const client = await connect()
         client.send(sent)
         const closed = await client.close()
-        expect([what, closed.code]).toEqual([what, CloseCode.malformed])
-        expect(closed.reason, what).toMatch(reason)
+        expect({ what, ...closed }).toEqual({
+          what,
+          code: CloseCode.malformed,
+          reason: expect.stringMatching(reason) as string
+        })
       }
     }))
 
@@ -108,7 +111,7 @@ describe("what the protocol does not know", () => {
   it("never does more than close its own connection, whatever is sent", () =>
     withLiveServer(async (server) => {
       const witness = await server.connect()
-      const codes = new Set<number>([CloseCode.malformed, CloseCode.unauthenticated])
+      const codes = [undefined, CloseCode.malformed, CloseCode.unauthenticated]
       const broken = fc
         .tuple(fc.constantFrom(...valid), fc.constantFrom(...new Set(valid.flatMap(Object.keys))), fc.jsonValue())
         .map(([message, field, value]) => JSON.stringify({ ...message, [field]: value }))
@@ -123,8 +126,7 @@ describe("what the protocol does not know", () => {
         fc.asyncProperty(fc.array(anything, { minLength: 1, maxLength: 20 }), async (sent) => {
           const client = await server.connect()
           for (const one of sent) client.send(one)
-          const closed = await settled(client)
-          if (closed !== undefined) expect(codes).toContain(closed.code)
+          expect(codes).toContain((await settled(client))?.code)
           client.end()
           witness.messages.length = 0
           expect(await settled(witness)).toBeUndefined()
