@@ -31,6 +31,8 @@ export class FoldedSession {
   timeline: Timeline = emptyTimeline()
   #kept: Array<EventRecord> = []
   #keptBytes = 0
+  /** Items that go on, of which pieces are kept. */
+  readonly #pieces = new Set<string>()
   /** The timeline has every event after this seq. */
   #after = 0
   /** It was begun, and its history has not come yet. */
@@ -62,6 +64,7 @@ export class FoldedSession {
       this.timeline = emptyTimeline()
       this.#kept = []
       this.#keptBytes = 0
+      this.#pieces.clear()
       this.#after = after
     }
     for (const record of events) this.#tell(record)
@@ -113,11 +116,10 @@ export class FoldedSession {
   }
 
   #keep(record: EventRecord): void {
-    const { itemId, partial } = record.data
-    if (record.type === "item.completed" && partial !== true) {
-      // It repeats what the pieces said. The timeline without them is the same.
-      this.#kept = this.#kept.filter((one) => one.type !== "item.delta" || one.data["itemId"] !== itemId)
-      this.#keptBytes = this.#kept.reduce((sum, one) => sum + weigh(one), 0)
+    const itemId = String(record.data["itemId"])
+    if (record.type === "item.delta") this.#pieces.add(itemId)
+    else if (record.type === "item.completed" && this.#pieces.delete(itemId) && record.data["partial"] !== true) {
+      this.#dropPieces(itemId)
     }
     this.#kept.push(record)
     this.#keptBytes += weigh(record)
@@ -126,6 +128,15 @@ export class FoldedSession {
     const given = this.#kept.splice(0, Math.ceil(this.#kept.length / 8))
     for (const one of given) this.#keptBytes -= weigh(one)
     this.#after = given.at(-1)!.seq
+  }
+
+  /** An item that has ended repeats what its pieces said: the timeline without them is the same. */
+  #dropPieces(itemId: string): void {
+    this.#kept = this.#kept.filter((one) => {
+      if (one.type !== "item.delta" || one.data["itemId"] !== itemId) return true
+      this.#keptBytes -= weigh(one)
+      return false
+    })
   }
 
   #advance(cursor: number): void {
