@@ -13,7 +13,8 @@ const benchmarks: { readonly [name: string]: () => Promise<ReadonlyArray<Figure>
   log: async () => (await import("./log.ts")).logBenchmarks(),
   server: async () => (await import("./server.ts")).serverBenchmarks(),
   screen: async () => (await import("./screen.ts")).screenBenchmarks(),
-  terminal: async () => (await import("./terminal.ts")).terminalBenchmarks()
+  terminal: async () => (await import("./terminal.ts")).terminalBenchmarks(),
+  web: async () => (await import("./web.ts")).webBenchmarks()
 }
 
 const options = process.argv.slice(2)

@@ -49,7 +49,7 @@ const output: Script.ScriptStep = (session) =>
 const steps = Array.from({ length: parts }, (_, part) => [output, Script.say(...messages(part))]).flat()
 
 /** Writes the session through a runtime, as it would come, and waits until its screen is stored. Gives its head. */
-const write = async (path: string): Promise<{ readonly sessionId: SessionId; readonly head: number }> => {
+export const writeLongSession = async (path: string): Promise<{ readonly sessionId: SessionId; readonly head: number }> => {
   const backend = scriptedBackend({
     capabilities: { terminal: true, prompts: true },
     openings: [{ steps: [Script.say({ type: "turn.started", data: { turnId } }), ...steps] }]
@@ -69,7 +69,7 @@ const write = async (path: string): Promise<{ readonly sessionId: SessionId; rea
 export const openingBenchmarks = (): Promise<ReadonlyArray<Figure>> =>
   inDirectory(async (directory) => {
     const path = join(directory, "log.db")
-    const { head, sessionId } = await write(path)
+    const { head, sessionId } = await writeLongSession(path)
     const first: Array<number> = []
     const again: Array<number> = []
     let bytes = 0

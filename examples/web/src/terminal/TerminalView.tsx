@@ -6,6 +6,8 @@ import { useHost } from "../Host.ts"
 import { mayDo } from "../session/mayDo.ts"
 import { titleOf } from "../session/names.ts"
 import { useTheme } from "../theme/useTheme.ts"
+import { useMedia } from "../useMedia.ts"
+import { TouchKeys } from "./TouchKeys.tsx"
 import { type AttachedTerminal, attachTerminal } from "./attachTerminal.ts"
 
 export interface TerminalViewProps {
@@ -20,6 +22,8 @@ const TerminalView = ({ session, view }: TerminalViewProps) => {
   const attached = useRef<AttachedTerminal>(null)
   const [fits, setFits] = useState(true)
   const [ready, setReady] = useState(false)
+  const [control, setControl] = useState(false)
+  const onGlass = useMedia("(pointer: coarse)")
 
   const { present, state, summary } = view
   const canType = mayDo(you, state, "terminal.write") && state?.chart.lifecycle === "open"
@@ -32,6 +36,7 @@ const TerminalView = ({ session, view }: TerminalViewProps) => {
       label: `Terminal of ${summary === null ? "the session" : titleOf(summary)}`,
       mayType: () => mayType(),
       leads: () => isLeading(),
+      takeControl: () => takeControl(),
       onFit: setFits,
       onReady: () => setReady(true),
       onProblem: (error) => onProblem(error)
@@ -39,6 +44,10 @@ const TerminalView = ({ session, view }: TerminalViewProps) => {
   )
   const isDarkNow = useEffectEvent(() => isDark)
   const mayType = useEffectEvent(() => canType)
+  const takeControl = useEffectEvent(() => {
+    setControl(false)
+    return control
+  })
   const isLeading = useEffectEvent(() => leads)
   const onProblem = useEffectEvent((error: unknown) => report("Typing", error))
 
@@ -76,6 +85,9 @@ const TerminalView = ({ session, view }: TerminalViewProps) => {
           <Maximize2 aria-hidden="true" />
           Fit to this window
         </button>
+      ) : null}
+      {onGlass && canType ? (
+        <TouchKeys control={control} onControl={setControl} onKey={(key) => attached.current?.press(key)} />
       ) : null}
     </section>
   )

@@ -3,6 +3,7 @@ import type { ClientSession } from "@holdfast/client"
 import { answerQueries } from "./answerQueries.ts"
 import { terminalColours } from "./colours.ts"
 import { makeEmulator } from "./makeEmulator.ts"
+import { type TouchKey, touchSequence, withControl } from "./TouchKeys.tsx"
 
 /** What the page knows and wants to know. */
 export interface TerminalOwner {
@@ -12,6 +13,8 @@ export interface TerminalOwner {
   readonly mayType: () => boolean
   /** Whether this page gives the size, which is everybody's, and answers what programs ask of their terminal. */
   readonly leads: () => boolean
+  /** Whether the next character is meant with Ctrl; asking takes it. */
+  readonly takeControl: () => boolean
   /** Whether the terminal has another size than the one that fits here. */
   readonly onFit: (fits: boolean) => void
   /** The first screen is shown. */
@@ -25,6 +28,8 @@ export interface AttachedTerminal {
   readonly fit: () => void
   /** Gives it that size in any case. */
   readonly take: () => void
+  /** A key that the keyboard does not have. */
+  readonly press: (key: TouchKey) => void
   readonly recolour: () => void
   readonly focus: () => void
   readonly close: () => void
@@ -80,7 +85,7 @@ export const attachTerminal = (
     compare()
   })
   remote.onProblem(owner.onProblem)
-  terminal.onData(type)
+  terminal.onData((data) => type(data.length === 1 && owner.takeControl() ? withControl(data) : data))
   terminal.onBinary((data) => type(Uint8Array.from(data, (char) => char.charCodeAt(0))))
   const endAnswers = answerQueries(terminal, () => document.hasFocus() && owner.leads())
 
@@ -97,6 +102,7 @@ export const attachTerminal = (
   return {
     fit,
     take,
+    press: (key) => type(touchSequence(key, terminal.modes.applicationCursorKeysMode)),
     recolour: () => {
       terminal.options.theme = terminalColours(owner.isDark())
     },

@@ -1,11 +1,9 @@
 /** Markdown that may still stream: parsed in blocks, so that what stands is not parsed again. */
-import { lazy, memo, Suspense, useMemo, useRef } from "react"
+import { memo, useMemo, useRef } from "react"
 import { type MarkdownBlocks, parsedText, splitMarkdown } from "./MarkdownBlocks.ts"
 import { countText } from "./Phrases.ts"
 import { useKept } from "./SessionScope.ts"
-
-/** The parser and the highlighter, some 100 KB gzipped: fetched when there is something to show with them. */
-const MarkdownBody = lazy(() => import("./MarkdownBody.tsx"))
+import { useMarkdownBody } from "./useMarkdownBody.ts"
 
 /** Longest last block, in UTF-16 units, that is parsed anew with each piece; a longer one is plain text until it ends. */
 const longestOpenBlock = 20_000
@@ -14,13 +12,10 @@ const longestOpenBlock = 20_000
 const firstText = 60_000
 
 const Block = memo(({ definitions, inFence, isOpen, text }: BlockProps) => {
+  const MarkdownBody = useMarkdownBody()
   if (isOpen && inFence) return <OpenFence text={text} />
-  if (isOpen && text.length > longestOpenBlock) return <p className="tl-plain">{text}</p>
-  return (
-    <Suspense fallback={<p className="tl-plain">{text}</p>}>
-      <MarkdownBody text={parsedText(text, definitions)} />
-    </Suspense>
-  )
+  if (MarkdownBody === null || (isOpen && text.length > longestOpenBlock)) return <p className="tl-plain">{text}</p>
+  return <MarkdownBody text={parsedText(text, definitions)} />
 })
 
 interface BlockProps {

@@ -57,10 +57,8 @@ const addressOf = (address: string, key: string): string =>
   key === "src" && inlineImage.test(address) ? address : defaultUrlTransform(address)
 
 /** One block. */
-const MarkdownBody = memo(({ text }: { readonly text: string }) => (
+export const MarkdownBody = memo(({ text }: { readonly text: string }) => (
   <ReactMarkdown remarkPlugins={remark} rehypePlugins={rehype} components={components} urlTransform={addressOf}>
     {text}
   </ReactMarkdown>
 ))
-
-export default MarkdownBody
