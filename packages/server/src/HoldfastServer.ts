@@ -8,6 +8,7 @@ import { Authenticator } from "./auth/Authenticator.ts"
 import { layerAuthenticator } from "./auth/AuthState.ts"
 import type { RevocationsUnreadable } from "./auth/FileRevocationStore.ts"
 import { makeRequestGuard } from "./auth/RequestGuard.ts"
+import type { RevocationFailed } from "./auth/RevocationStore.ts"
 import type { SecretUnusable } from "./auth/SecretFile.ts"
 import { gaugeLive } from "./Metrics.ts"
 import { listen, type ListenFailed } from "./http/Listener.ts"
@@ -33,6 +34,12 @@ export interface RunningServer {
    * any server or proxy.
    */
   readonly startLink: Effect.Effect<string>
+  /**
+   * Refuses a token from now on, and closes its live connections: one for a session by the `tokenId` that it was made with, one
+   * from outside by its `jti`. It is remembered until `until` (milliseconds since 1970), which must not be before its expiry; 30
+   * days unless given, as long as any token of the server's own lives.
+   */
+  readonly revoke: (tokenId: string, until?: number) => Effect.Effect<void, RevocationFailed>
   /** Live connections that are open. */
   readonly connections: () => number
 }
@@ -88,6 +95,7 @@ const compose = (config: ServerConfig): Effect.Effect<RunningServer, ServeError,
       url: listener.url,
       port: listener.port,
       startLink: Effect.map(authenticator.issueStart, ({ token }) => `${listener.url}/#start=${token}`),
+      revoke: authenticator.revoke,
       connections: live.connections
     }
   })

@@ -22,6 +22,11 @@ export interface PlainServer extends Closing {
   readonly holdfast: PlainHoldfast
   /** A link that signs a browser in as the server's owner: once, within 10 minutes. */
   readonly startLink: () => Promise<string>
+  /**
+   * Refuses a token from now on, and closes its live connections: one for a session by its `tokenId`, one from outside by its
+   * `jti`. It is remembered until `until` (milliseconds since 1970), which must not be before its expiry; 30 days unless given.
+   */
+  readonly revoke: (tokenId: string, until?: number) => Promise<void>
   /** Live connections that are open. */
   readonly connections: () => number
 }
@@ -46,13 +51,14 @@ export const serve = async ({ holdfast: given, ...options }: ServeOptions): Prom
   }
   let closed: Promise<void> | undefined
   const close = () => (closed ??= end(Exit.void))
-  const { connections, port, startLink, url } = opened.value
+  const { connections, port, revoke, startLink, url } = opened.value
   return {
     url,
     port,
     holdfast,
     connections,
     startLink: () => Effect.runPromise(startLink),
+    revoke: (tokenId, until) => Effect.runPromise(revoke(tokenId, until)),
     close,
     [Symbol.asyncDispose]: close
   }

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { makeSessionId, type SessionId } from "@holdfast/core"
+import { CloseCode, makeSessionId, type SessionId } from "@holdfast/core"
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { connect as connectSocket } from "node:net"
 import { tmpdir } from "node:os"
@@ -243,6 +243,18 @@ describe("a server under attack over HTTP", () => {
       },
       { owner: { participantId: "ada", name: "Ada", organisation: "analytical" } }
     ))
+
+  it("takes back an issuer's token by its id: by whoever has it, or by the host", () =>
+    withAttackHouse(async (house) => {
+      const me = async (token: string) => (await house.http("GET", "/api/v1/me", { token })).status
+      const [one, two, three] = await Promise.all(["1", "2", "3"].map((jti) => house.token({ jti })))
+      const live = house.dial(two)
+      await live.message("welcome")
+      assert.strictEqual((await house.http("POST", "/api/v1/auth/signout", { token: one! })).status, 204)
+      await house.server.revoke("2")
+      assert.strictEqual((await live.close()).code, CloseCode.unauthenticated)
+      assert.deepStrictEqual([await me(one!), await me(two!), await me(three!)], [401, 401, 200])
+    }))
 
   it("answers to its own names alone, page and API alike", () =>
     withAttackHouse(

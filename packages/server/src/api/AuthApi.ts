@@ -20,7 +20,7 @@ export class SignInApi extends HttpApiGroup.make("signIn")
       )
     ),
     HttpApiEndpoint.post("signOut", "/auth/signout", { success: HttpApiSchema.NoContent }).annotateMerge(
-      says("Sign out", "Takes the cookie back.")
+      says("Sign out", "Takes back the cookie, or the token that the request comes with where it has an id (`jti`).")
     )
   )
   .prefix("/api/v1")

@@ -34,7 +34,7 @@ export const signInRoutes = (guard: RequestGuard) =>
           function* ({ request }) {
             // Whoever is not known (any more) is signed out already: the cookie goes all the same.
             const caller = yield* Effect.option(callerOf(guard))
-            if (Option.isSome(caller) && caller.value.byCookie) yield* authenticator.signOut(caller.value)
+            if (Option.isSome(caller)) yield* authenticator.signOut(caller.value)
             return HttpServerResponse.empty({ status: 204, headers: cookieHeader(request, guard, "") })
           },
           Effect.provideService(Authenticator, authenticator)
