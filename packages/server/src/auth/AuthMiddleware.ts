@@ -1,22 +1,12 @@
 /** Who calls an endpoint: what its request brings as proof, read, checked and turned into a caller or a problem. */
-import { type Problem, problem } from "@holdfast/core"
 import { Effect, Layer, Option } from "effect"
 import { HttpEffect, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Authenticated, CurrentCaller } from "../api/Authenticated.ts"
+import { problemOf } from "../api/ProblemOf.ts"
 import { Refused } from "../api/Problems.ts"
 import { Authenticator, type Caller, type Credentials } from "./Authenticator.ts"
-import type { AuthUnavailable, Unauthenticated } from "./JwtRefusal.ts"
 import { header, type HeadersLike, type RequestGuard } from "./RequestGuard.ts"
 import { readSessionCookie, sessionCookie } from "./SessionCookie.ts"
-
-/** The problem that a failed proof is answered with: 401, 429 after too many failures, 503 where it cannot be checked. */
-export const authProblem = (error: Unauthenticated | AuthUnavailable): Problem => {
-  if (error._tag === "AuthUnavailable")
-    return problem("unavailable", error.detail, { retryAfterMs: error.retryAfterMs })
-  return error.retryAfterMs === undefined
-    ? problem("unauthenticated", error.detail)
-    : problem("busy", error.detail, { retryAfterMs: error.retryAfterMs })
-}
 
 /** The credential of `Authorization: Bearer …`; undefined for any other scheme. */
 export const readBearer = (authorization: string | undefined): string | undefined =>
@@ -58,7 +48,7 @@ export const callerOf = (
     const credentials = readCredentials(request.headers, request.url, address, takesTicket(request.url))
     const caller = yield* Effect.mapError(
       authenticator.authenticate(credentials),
-      (error) => new Refused({ problem: authProblem(error) })
+      (error) => new Refused({ problem: problemOf(error) })
     )
     const change = guard.checkChange(request.method, request.headers, caller)
     if (change !== undefined) return yield* new Refused({ problem: change })
