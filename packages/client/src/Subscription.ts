@@ -135,7 +135,8 @@ export class Subscription {
 
   /** Throws where the server breaks the protocol. */
   frame(frame: SubscriptionFrame): void {
-    if (this.#heldBytes > 2 * this.#windowBytes) {
+    // What a subscription opens with is sent at once, however large it is.
+    if (frame.kind === "page" && this.#heldBytes > 2 * this.#windowBytes) {
       throw clientError("invalid", `the server sent more than the ${this.#windowBytes} bytes that it may`)
     }
     if (frame.kind === "page") this.#follow(frame.page)

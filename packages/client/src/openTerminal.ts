@@ -53,6 +53,21 @@ export const openTerminal = (parts: TerminalParts, wanted: Partial<TerminalSize>
   let timer: ReturnType<typeof setTimeout> | undefined
   let isClosed = false
 
+  /** Ends the waiting for listeners that are not done: a terminal that was closed holds nothing back. */
+  const releases = new Set<() => void>()
+  const waitFor = (waiting: ReadonlyArray<Promise<void> | undefined>): Promise<void> | undefined => {
+    const all = waiting.filter((one) => one !== undefined)
+    if (all.length === 0) return undefined
+    return new Promise((resolve) => {
+      const release = () => {
+        releases.delete(release)
+        resolve()
+      }
+      releases.add(release)
+      Promise.all(all).then(release, release)
+    })
+  }
+
   const exit = (exitCode: number | null, signal: string | null, reason: string | null) => {
     ended = { exitCode, signal, reason }
     onExit.tell(ended)
@@ -174,16 +189,14 @@ export const openTerminal = (parts: TerminalParts, wanted: Partial<TerminalSize>
       lastSize = size = { cols, rows }
       const done = onReset.tell({ ansi: ansi.slice(), cols, rows, title, why })
       if (state !== undefined) ends(state)
-      return done
+      return waitFor([done])
     },
     follow: (page) => {
       const begun = begins
       const shown = beginEmpty()
       if (begun !== undefined) ends(begun)
-      if (page.answer === "caught-up") return shown
-      const waiting = tellAll(page.events)
-      if (shown !== undefined) waiting.push(shown)
-      return waiting.length === 0 ? undefined : Promise.all(waiting).then(() => undefined)
+      if (page.answer === "caught-up") return waitFor([shown])
+      return waitFor([shown, ...tellAll(page.events)])
     },
     interrupted: () => {
       offset = undefined
@@ -229,6 +242,7 @@ export const openTerminal = (parts: TerminalParts, wanted: Partial<TerminalSize>
       isClosed = true
       clearTimeout(timer)
       leave()
+      for (const release of releases) release()
       offProblem()
       for (const listeners of [onData, onReset, onResize, onTitle, onExit, onProblem]) listeners.clear()
     }

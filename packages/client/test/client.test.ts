@@ -243,6 +243,39 @@ describe("a terminal", () => {
     assert.strictEqual(first.text().split("hello").length, 2)
   })
 
+  it("opens with a screen that is larger than the window of its subscription", async () => {
+    await using small = await openServer({ live: { windowBytes: 2_000 } })
+    await using one = connect({ url: small.url })
+    const session = await one.create(shell("stty raw -echo; seq 1 2000; printf ready; exec cat"))
+    const view = session.view()
+    await until(view, ({ state }) => (state?.terminal?.offset ?? 0) > 8_000)
+    const terminal = session.terminal()
+    const { shows } = reading(terminal)
+    await shows("ready")
+    terminal.write("and on")
+    await shows("and on")
+    assert.isNull(one.connection.current.problem)
+  })
+
+  it("that is closed while its listener is not done holds back nothing else of its session", async () => {
+    await using one = client()
+    const session = await one.create(shell("stty raw -echo; printf ready; exec cat"))
+    const view = session.view()
+    await until(view, ({ phase }) => phase === "live")
+    const terminal = session.terminal()
+    const given = new Promise<void>((resolve) => {
+      terminal.onReset(() => {
+        resolve()
+        return new Promise<void>(() => {})
+      })
+    })
+    await given
+    await session.rename("not told yet")
+    terminal.close()
+    await until(view, ({ state }) => state?.title === "not told yet")
+    assert.strictEqual(view.current.summary?.title, "not told yet")
+  })
+
   it("types once what was typed, over a cut before the server could say so", async () => {
     await using proxy = await startFaultProxy({ target: { port: server.port } })
     await using one = client({ url: `http://127.0.0.1:${proxy.port}` })
@@ -280,15 +313,8 @@ describe("a terminal", () => {
     const { shows } = reading(terminal)
     await shows("ready")
     terminal.write("x")
-    const view = client()
-    await using _view = view
-    const watched = view.session(session.sessionId)
-    const all = (await session.screen()).offset
-    assert.isAtLeast(all, 5)
-    for (;;) {
-      const { lines } = await watched.screen()
-      if (lines.some((line) => line.includes("done"))) break
-    }
+    // All of it: "ready", 400,000 numbers a line each, "done".
+    await server.holdfast.until(session.sessionId, ({ terminal: told }) => (told?.offset ?? 0) >= 2_688_904)
     stalled!()
     await shows("done")
     assert.deepStrictEqual(resets, ["opened", "resync"])
@@ -426,7 +452,7 @@ describe("a client", () => {
       reconnect: quick,
       token: () => {
         asked++
-        return tokenFor("ada", asked === 1 ? 3 : 600)
+        return tokenFor("ada", asked === 1 ? 6 : 600)
       }
     })
     const phases: Array<string> = []
