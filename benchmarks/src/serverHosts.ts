@@ -1,5 +1,5 @@
 /** What the server's benchmarks compare: our server over a SQLite log, and bare servers that do the least. */
-import { EventLog, type EventLogService, makeSessionId, type SessionId } from "@holdfast/core"
+import { EventLog, type EventLogService, layerMemory, makeSessionId, type SessionId } from "@holdfast/core"
 import { type CreateHoldfast, createHoldfast, type PlainHoldfast, servicesOf } from "@holdfast/runtime"
 import { type PlainServer, serve, type ServeOptions } from "@holdfast/server"
 import { SqliteEventLog } from "@holdfast/store-sqlite"
@@ -20,15 +20,15 @@ export interface OurHost {
   readonly close: () => Promise<void>
 }
 
-/** Starts ours on a log file. All clients are the owner. */
+/** Starts ours on a log file, or on a log in memory. All clients are the owner. */
 export const startOurs = async (
-  path: string,
+  path: string | undefined,
   backends: CreateHoldfast["backends"],
   options: Pick<CreateHoldfast, "snapshots"> & Omit<ServeOptions, "holdfast"> = {}
 ): Promise<OurHost> => {
   const { snapshots, ...serving } = options
   const holdfast = await createHoldfast({
-    store: SqliteEventLog.layer({ path }),
+    store: path === undefined ? layerMemory : SqliteEventLog.layer({ path }),
     backends,
     ...(snapshots === undefined ? {} : { snapshots }),
     onLog: (level, message) => console.error(level, message)
