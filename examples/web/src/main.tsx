@@ -9,16 +9,20 @@ import "./style/dialogs.css"
 import { StrictMode } from "react"
 import { createRoot } from "react-dom/client"
 import { App, lazyClient } from "./App.tsx"
-import { enter, watchStartLinks } from "./connection/enter.ts"
+import { enter, startToken, watchStartLinks } from "./connection/enter.ts"
 
 watchStartLinks()
 // A link to a session mostly is one to a terminal: what draws it loads beside the rest.
 if (location.hash.startsWith("#session=")) void import("./terminal/TerminalView.tsx")
 
+const client = lazyClient()
+// Whoever has the cookie already is connected while the page is being drawn; whoever has not is refused, and told so.
+if (startToken() === undefined) client()
+
 const root = document.getElementById("root")
 if (root === null) throw new Error("index.html has no #root")
 createRoot(root).render(
   <StrictMode>
-    <App entering={enter()} client={lazyClient()} />
+    <App entering={enter()} client={client} />
   </StrictMode>
 )

@@ -66,7 +66,8 @@ const openTerminal = async (page: Page, { command, title }: { readonly command: 
   await page.locator(".terminal-pane[aria-busy=false]").waitFor()
 }
 
-const prompt = 'PS1="ready> " exec bash --norc --noprofile'
+/** A shell that counts its prompts. */
+const prompt = "PS1='ready \\#> ' exec bash --norc --noprofile"
 
 describe("the page", () => {
   it("lets in by the link once, and takes the token out of the address bar", async () => {
@@ -96,16 +97,15 @@ describe("the page", () => {
 
   it("runs a shell, and shows the same screen after it was loaded again", async () => {
     const page = await open()
-    await openTerminal(page, { command: prompt, title: "A shell" })
-    await shows(page, "ready>")
+    const colours = "printf '\\033[31mred\\033[0m \\033[1;34mblue\\033[0m\\n'"
+    await openTerminal(page, { command: `${colours}; ls --color=always -d /usr/*; ${prompt}`, title: "A shell" })
+    await shows(page, "ready 1>")
     await enter(page, "echo $((6 * 7))")
-    await shows(page, "42")
-    await enter(page, "printf '\\033[31mred\\033[0m \\033[1;34mblue\\033[0m\\n'; ls --color=always -d /usr/*")
-    await shows(page, "red blue")
+    await shows(page, "ready 2>")
     const before = await screenOf(page)
     await picture(page, "shell-light")
     await page.reload()
-    await shows(page, "red blue")
+    await shows(page, "ready 2>")
     expect(await screenOf(page)).toEqual(before)
     await page.emulateMedia({ colorScheme: "dark" })
     await picture(page, "shell-dark")
@@ -129,10 +129,10 @@ describe("the page", () => {
   it("shows one session on two pages: what is typed in one is seen in the other, and so is a new name", async () => {
     const one = await open()
     await openTerminal(one, { command: prompt, title: "Shared" })
-    await shows(one, "ready>")
+    await shows(one, "ready 1>")
     const two = await open({ colorScheme: "dark", viewport: { width: 900, height: 600 } })
     await two.getByRole("link", { name: /Shared/ }).click()
-    await shows(two, "ready>")
+    await shows(two, "ready 1>")
     await two.locator(".terminal-pane").click()
     await enter(two, "echo from-two")
     await shows(one, "from-two")
@@ -200,7 +200,7 @@ describe("the page", () => {
   it("says that it is offline and how often it tried, and goes on when it is back with what was typed meanwhile", async () => {
     const page = await open()
     await openTerminal(page, { command: prompt, title: "Cut off" })
-    await shows(page, "ready>")
+    await shows(page, "ready 1>")
     stage.proxy.refuse()
     stage.proxy.cut("rst")
     await page
@@ -213,7 +213,7 @@ describe("the page", () => {
     stage.proxy.heal()
     await page.getByRole("button", { name: "Retry now" }).click()
     await page.getByText("Connected", { exact: true }).first().waitFor()
-    await shows(page, "kept-1")
+    await shows(page, "ready 2>")
     expect((await screenOf(page)).filter((line) => line === "kept-1")).toHaveLength(1)
     expect(stage.faults).toEqual([])
   })
@@ -221,7 +221,7 @@ describe("the page", () => {
   it("goes back to any point of the past, and returns to now", async () => {
     const page = await open()
     await openTerminal(page, { command: prompt, title: "History" })
-    await shows(page, "ready>")
+    await shows(page, "ready 1>")
     await enter(page, "clear; echo first")
     await shows(page, "first")
     await enter(page, "clear; echo second")
@@ -269,10 +269,10 @@ describe("the page", () => {
     await page.getByRole("button", { name: "Show the list of sessions" }).click()
     await picture(page, "phone-list")
     await openTerminal(page, { command: prompt, title: "In my hand" })
-    await shows(page, "ready>")
+    await shows(page, "ready 1>")
     await enter(page, "echo $COLUMNS")
     await page.getByRole("toolbar", { name: "Keys" }).getByRole("button", { name: "Up" }).click()
-    await shows(page, "ready> echo $COLUMNS")
+    await shows(page, "ready 2> echo $COLUMNS")
     await picture(page, "phone")
     await page.getByRole("button", { name: "ctrl" }).click()
     await page.keyboard.press("u")

@@ -5,7 +5,8 @@ import { Schema } from "effect"
 /** Whether the server knows whose page this is. */
 export type Entered = { readonly entered: true } | { readonly entered: false; readonly why: string | null }
 
-const startToken = (): string | undefined => /^#start=(.+)$/.exec(location.hash)?.[1]
+/** The token of a start link, where this page was opened by one. */
+export const startToken = (): string | undefined => /^#start=(.+)$/.exec(location.hash)?.[1]
 
 const isProblem = Schema.is(Problem)
 
