@@ -2,6 +2,8 @@
 import type { EventLog } from "@holdfast/core"
 import { Holdfast } from "@holdfast/runtime"
 import { Context, Effect, Layer, type Scope } from "effect"
+import { access } from "node:fs/promises"
+import { join } from "node:path"
 import { SessionAccess } from "./access/SessionAccess.ts"
 import { Sharing } from "./access/Sharing.ts"
 import { Authenticator } from "./auth/Authenticator.ts"
@@ -15,12 +17,7 @@ import { listen, type ListenFailed } from "./http/Listener.ts"
 import { makeServerApp } from "./http/ServerApp.ts"
 import { makeEventStreams } from "./live/EventStream.ts"
 import { makeLiveEndpoint } from "./live/LiveEndpoint.ts"
-import {
-  decodeServerOptions,
-  type ServerConfig,
-  type ServerOptions,
-  type ServerOptionsInvalid
-} from "./ServerOptions.ts"
+import { decodeServerOptions, type ServerConfig, type ServerOptions, ServerOptionsInvalid } from "./ServerOptions.ts"
 import { layerTelemetry } from "./Telemetry.ts"
 import { layerLocalWorkspaces } from "./workspace/LocalWorkspaces.ts"
 
@@ -47,8 +44,19 @@ export interface RunningServer {
 /** Why no server could be opened. */
 export type ServeError = ListenFailed | RevocationsUnreadable | SecretUnusable | ServerOptionsInvalid
 
+const checkPage = (folder: string) =>
+  Effect.tryPromise({
+    try: () => access(join(folder, "index.html")),
+    catch: () =>
+      new ServerOptionsInvalid({
+        field: "page",
+        expected: `a folder with an index.html, which ${folder} has not: build it`
+      })
+  })
+
 const compose = (config: ServerConfig): Effect.Effect<RunningServer, ServeError, EventLog | Holdfast | Scope.Scope> =>
   Effect.gen(function* () {
+    if (config.page !== undefined) yield* checkPage(config.page)
     const guard = makeRequestGuard(config)
     const services = yield* Sharing.layer.pipe(
       Layer.provideMerge(SessionAccess.layer),

@@ -139,9 +139,10 @@ export const makeServerApp = Effect.fnUntraced(function* (
     for (const name in cors) response.setHeader(name, cors[name]!)
 
     // What watches a server calls it by its address, and learns nothing here.
-    const wrong = path === "/healthz" || path === "/readyz" ? undefined : guard.check(asked)
+    const isHealth = path === "/healthz" || path === "/readyz"
+    const wrong = isHealth ? undefined : guard.check(asked)
     if (wrong !== undefined) return refuse(response, wrong)
-    if (answering >= config.limits.maxRequests) return refuse(response, tooMany)
+    if (answering >= config.limits.maxRequests && !isHealth) return refuse(response, tooMany)
     const upload = ofApi && isUpload.test(path)
     const { maxRequestBytes, maxUploadBytes } = config.limits
     if (Number(asked["content-length"] ?? 0) > (upload ? maxUploadBytes : maxRequestBytes)) {

@@ -104,6 +104,7 @@ describe("what goes wrong over HTTP", () => {
         const busy = await ask("GET", "/api/v1/me")
         assert.deepStrictEqual(problemOf(busy), { status: 429, kind: "busy", field: undefined })
         assert.strictEqual(busy.headers.get("retry-after"), "1")
+        assert.strictEqual((await ask("GET", "/healthz")).status, 200)
         open.abort()
         while ((await ask("GET", "/api/v1/me")).status === 429) await new Promise((done) => setImmediate(done))
       },
