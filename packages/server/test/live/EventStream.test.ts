@@ -1,7 +1,7 @@
 import { type EventRecord, makeMemory, type SessionId } from "@holdfast/core"
 import { connect } from "node:net"
 import { describe, expect, it } from "vitest"
-import { type LiveServer, withLiveServer } from "./LiveServer.ts"
+import { eventually, type LiveServer, withLiveServer } from "./LiveServer.ts"
 import { readEvents, type ServerSentEvent } from "./SseReader.ts"
 
 const open = async (
@@ -23,14 +23,6 @@ const take = async (events: AsyncGenerator<ServerSentEvent>, until: (event: Serv
     if (next.done === true) return taken
     taken.push(next.value)
     if (until(next.value)) return taken
-  }
-}
-
-const eventually = async (holds: () => boolean) => {
-  const until = Date.now() + 10_000
-  while (!holds()) {
-    if (Date.now() > until) throw new Error(`it never came to: ${holds}`)
-    await new Promise((resolve) => setImmediate(resolve))
   }
 }
 

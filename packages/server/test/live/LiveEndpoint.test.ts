@@ -1,7 +1,7 @@
 import { CloseCode, encodeKeystrokes, makeCommandId, type SessionId } from "@holdfast/core"
 import { describe, expect, it } from "vitest"
 import { WebSocket } from "ws"
-import { withLiveServer } from "./LiveServer.ts"
+import { eventually, withLiveServer } from "./LiveServer.ts"
 import type { LiveTestClient } from "./LiveTestClient.ts"
 
 const rename = (title: string) => ({ type: "session.rename", data: { title } })
@@ -11,14 +11,6 @@ const isAtHead = (client: LiveTestClient, subscription: number) =>
     if (frame.subscription !== subscription) return false
     return frame.page.answer === "caught-up" || frame.page.cursor === frame.page.head
   })
-
-const eventually = async (holds: () => boolean) => {
-  const until = Date.now() + 10_000
-  while (!holds()) {
-    if (Date.now() > until) throw new Error(`it never came to: ${holds}`)
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-}
 
 const typed = (client: LiveTestClient, sessionId: SessionId, text: string) => {
   const commandId = makeCommandId()

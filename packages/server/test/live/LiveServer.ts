@@ -65,6 +65,15 @@ export interface LiveServerOptions {
 
 const secret = "a secret of the tests that has 32 bytes"
 
+/** Waits until something holds that nothing tells of. Fails after ten seconds. */
+export const eventually = async (holds: () => boolean): Promise<void> => {
+  const until = Date.now() + 10_000
+  while (!holds()) {
+    if (Date.now() > until) throw new Error(`it never came to: ${holds}`)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
 /** Runs a test against an endpoint, and ends everything after it. */
 export const withLiveServer = async (
   use: (server: LiveServer) => Promise<void>,

@@ -2,7 +2,7 @@ import { type EventRecord, makeMemory, makeSessionId, type SessionId } from "@ho
 import { createdEvent, newEvent } from "@holdfast/testkit"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { withLiveServer } from "./LiveServer.ts"
+import { eventually, withLiveServer } from "./LiveServer.ts"
 import type { LiveTestClient } from "./LiveTestClient.ts"
 
 /** What happens: events come, and clients of two connections come, take, and go. */
@@ -115,7 +115,7 @@ describe("subscriptions in any order of what happens", () => {
           }),
           { numRuns: 40 }
         )
-        expect(endpoint.subscriptions()).toBe(0)
+        await eventually(() => endpoint.subscriptions() === 0)
       },
       { log: makeMemory({ ringBytes: 6_000 }), limits: { windowBytes: 5_000, maxMessagesPerSecond: 10_000 } }
     ))
