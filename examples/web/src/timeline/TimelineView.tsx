@@ -136,8 +136,9 @@ const Scroll = ({ loadOlder, readOnly = false, session, view, you }: TimelineVie
         setLoading(false)
       })
   }, [loadOlder])
-  const first = virtualizer.getVirtualItems()[0]
-  const isNearStart = first !== undefined && (virtualizer.scrollOffset ?? 0) < fetchAhead
+  // Before the list has come to its end for the first time it is at its start, and nobody looks at that.
+  const isShort = size < (virtualizer.scrollRect?.height ?? 0) + fetchAhead
+  const isNearStart = rows.length > 0 && (isShort || (!isAtEnd && (virtualizer.scrollOffset ?? 0) < fetchAhead))
   // A page's events may have been pieces of what is shown already: then the next page is fetched at once.
   useEffect(() => {
     if (isNearStart && hasOlder && problem === null && view.phase === "live" && !isLoading) load()

@@ -10,21 +10,18 @@ let body: MarkdownBody | null = null
 let loading: Promise<void> | undefined
 const listeners = new Set<() => void>()
 
-const load = () => {
-  loading ??= import("./MarkdownBody.tsx").then(
-    (loaded) => {
-      body = loaded.MarkdownBody
-      for (const listener of listeners) listener()
-    },
-    () => {
-      // Without it texts are shown as they are written; the next one to be shown tries again.
-      loading = undefined
-    }
-  )
+const fetchBody = async (): Promise<void> => {
+  try {
+    body = (await import("./MarkdownBody.tsx")).MarkdownBody
+    for (const listener of listeners) listener()
+  } catch {
+    // Without it texts are shown as they are written; the next one to be shown tries again.
+    loading = undefined
+  }
 }
 
 const subscribe = (listener: () => void) => {
-  if (body === null) load()
+  if (body === null) loading ??= fetchBody()
   listeners.add(listener)
   return () => {
     listeners.delete(listener)
