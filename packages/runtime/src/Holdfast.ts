@@ -177,8 +177,8 @@ export const makeHoldfast = (
     const swept = yield* sweep(log, live.get).pipe(Effect.catchTag("SessionNotFound", Effect.die))
     const reader = makeSessionReader(log)
 
-    const submit = (command: Command) =>
-      Effect.flatMap(live.get(command.sessionId), (owner) => owner.submit(command)).pipe(countOutcome)
+    const submit = (command: Command, justMade: boolean) =>
+      Effect.flatMap(live.get(command.sessionId), (owner) => owner.submit(command, justMade)).pipe(countOutcome)
 
     const envelope = (sessionId: SessionId, given: CommandOptions | undefined) => ({
       sessionId,
@@ -257,7 +257,7 @@ export const makeHoldfast = (
           expected: `a call of ${call}() instead`
         })
       }
-      return yield* submit({ ...checked.body, ...envelope(sessionId, how) } as Command)
+      return yield* submit({ ...checked.body, ...envelope(sessionId, how) } as Command, how?.commandId === undefined)
     })
 
     const fork: HoldfastService["fork"] = Effect.fn("Holdfast.fork")(function* (sessionId, given) {

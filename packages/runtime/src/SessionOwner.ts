@@ -66,8 +66,10 @@ export interface OwnerParts {
 export interface SessionOwner {
   readonly backend: Backend
   readonly state: () => SessionState
-  /** Decides a command. The receipt means: stored. */
-  readonly submit: (command: Command) => Effect.Effect<Receipt, CommandError>
+  /**
+   * Decides a command. The receipt means: stored. One whose id was `justMade` cannot be a repeat, and no receipt is looked for.
+   */
+  readonly submit: (command: Command, justMade?: boolean) => Effect.Effect<Receipt, CommandError>
   /** Records what the runtime itself observed for the current generation. Waits until it is stored. */
   readonly tell: (events: ReadonlyArray<Observed>) => Effect.Effect<void>
   /** Asks the open backend for something that no event decides: the native side of a fork. */
@@ -246,11 +248,12 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
     )
     const fiber = yield* Effect.forkScoped(loop)
 
-    const submit = (command: Command): Effect.Effect<Receipt, CommandError> =>
+    const submit = (command: Command, justMade = false): Effect.Effect<Receipt, CommandError> =>
       Effect.gen(function* () {
         const known = receipts.get(command.commandId)
         if (known !== undefined) return known
         if (command.type === "terminal.write") return yield* write(command)
+        if (justMade) return yield* enqueue(command)
         const stored = yield* log.receipt(sessionId, command.commandId)
         if (stored._tag === "Some") return stored.value
         return yield* enqueue(command)

@@ -66,7 +66,8 @@ export interface SessionAccessService {
     caller: Caller,
     sessionId: SessionId,
     command: ClientCommand,
-    commandId: CommandId
+    /** Undefined where the sender made none: such a command cannot be a repeat. */
+    commandId: CommandId | undefined
   ) => Effect.Effect<Receipt, CommandError | SessionNotFound>
   readonly fork: (
     caller: Caller,
@@ -217,7 +218,10 @@ export function makeSessionAccess(holdfast: HoldfastService): Effect.Effect<Sess
     const command: SessionAccessService["command"] = (caller, sessionId, given, commandId) => {
       const { name, participantId, role } = caller.identity
       const send = Effect.suspend(() =>
-        holdfast.command(sessionId, given, { commandId, actor: participantId as ParticipantId })
+        holdfast.command(sessionId, given, {
+          ...(commandId === undefined ? {} : { commandId }),
+          actor: participantId as ParticipantId
+        })
       )
       // Nobody joins to leave, or to be refused that somebody else does.
       const joinFirst =

@@ -1,5 +1,5 @@
 /** What handlers of several groups do: send a command, read a state, cut a list into pages. */
-import { type ClientCommand, type CommandId, makeCommandId, problem, type SessionId } from "@holdfast/core"
+import { type ClientCommand, type CommandId, problem, type SessionId } from "@holdfast/core"
 import { Holdfast } from "@holdfast/runtime"
 import { Effect } from "effect"
 import { HttpServerResponse } from "effect/http"
@@ -10,7 +10,7 @@ import { Refused } from "./Problems.ts"
 /** Sends a command as whoever calls. */
 export const send = (sessionId: SessionId, command: ClientCommand, commandId: CommandId | undefined) =>
   Effect.flatMap(SessionAccess, (access) =>
-    Effect.flatMap(CurrentCaller, (caller) => access.command(caller, sessionId, command, commandId ?? makeCommandId()))
+    Effect.flatMap(CurrentCaller, (caller) => access.command(caller, sessionId, command, commandId))
   )
 
 /** The state of a session, for whoever may look at it. */
