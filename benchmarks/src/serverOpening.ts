@@ -49,7 +49,9 @@ const output: Script.ScriptStep = (session) =>
 const steps = Array.from({ length: parts }, (_, part) => [output, Script.say(...messages(part))]).flat()
 
 /** Writes the session through a runtime, as it would come, and waits until its screen is stored. Gives its head. */
-export const writeLongSession = async (path: string): Promise<{ readonly sessionId: SessionId; readonly head: number }> => {
+export const writeLongSession = async (
+  path: string
+): Promise<{ readonly sessionId: SessionId; readonly head: number }> => {
   const backend = scriptedBackend({
     capabilities: { terminal: true, prompts: true },
     openings: [{ steps: [Script.say({ type: "turn.started", data: { turnId } }), ...steps] }]
