@@ -23,25 +23,14 @@ import type { SessionAccessService } from "../access/SessionAccess.ts"
 import type { AuthenticatorService, Caller } from "../auth/Authenticator.ts"
 import { problemOf } from "../api/ProblemOf.ts"
 import { CommandLanes } from "./CommandLanes.ts"
+import { ConnectionPulse, maxWaitingBytes } from "./ConnectionPulse.ts"
 import { CreditWindow } from "./CreditWindow.ts"
 import { type Incoming, readMessage } from "./IncomingMessages.ts"
-import { burstSeconds, type LiveLimits, limitsForClient, silentHeartbeats } from "./LiveLimits.ts"
+import { type LiveLimits, limitsForClient } from "./LiveLimits.ts"
 import { LiveSocket } from "./LiveSocket.ts"
 import type { Presence, PresenceMember } from "./Presence.ts"
 import type { SessionOpenings } from "./SessionOpenings.ts"
 import { serveSubscription } from "./SessionSubscription.ts"
-
-/**
- * Bytes of a connection that may wait for the system to take them before nothing more is read for it: 512 KiB. So a client that
- * stalls costs this and a page, however many subscriptions it has.
- */
-const maxWaitingBytes = 512 * 1024
-
-/** Bytes of messages beside frames that may wait: 1 MiB. Past it the client is taken for stalled. */
-const maxWaitingMessageBytes = 1024 * 1024
-
-/** A large frame may take its time: so many bytes a second beyond {@link maxWaitingBytes}. */
-const leastBytesPerSecond = 64 * 1024
 
 /** Credit for at least this part of a window, which was under way, does not count as a message: the frames have paid for it. */
 const uncountedParts = 8
@@ -81,16 +70,11 @@ export class LiveConnection implements PresenceMember {
   readonly #address: string
   readonly #subscriptions = new Map<number, OpenSubscription>()
   readonly #lanes = new CommandLanes()
+  readonly #pulse: ConnectionPulse
   readonly #closed: () => void
   #caller: Caller
   #offEnd: () => void
   #pendingBytes = 0
-  #tokens: number
-  #countedAt: number
-  #heardAt: number
-  #spokeAt: number
-  #taken = 0
-  #takenAt: number
   #closingAt: number | undefined
   /** Subscriptions that wait until the system has taken what was written. */
   readonly #waiters = new Set<() => void>()
@@ -110,11 +94,7 @@ export class LiveConnection implements PresenceMember {
     this.#address = opened.address
     this.#caller = opened.caller
     this.#closed = closed
-    this.#tokens = limits.maxMessagesPerSecond * burstSeconds
-    this.#countedAt = now
-    this.#heardAt = now
-    this.#spokeAt = now
-    this.#takenAt = now
+    this.#pulse = new ConnectionPulse(limits, now)
     this.#offEnd = this.#watchEnd(opened.caller)
     opened.socket.on("drain", this.#drained)
     this.#ws.on("message", this.#said)
@@ -169,34 +149,13 @@ export class LiveConnection implements PresenceMember {
 
   /** Looks after the connection: several times a heartbeat. */
   tick(now: number): void {
-    const { heartbeatMs, stalledMs } = this.#parts.limits
     if (this.#closingAt !== undefined) {
       if (now - this.#closingAt >= closeGraceMs) this.cut()
       return
     }
-    const { taken, waiting } = this.#socket
-    if (waiting === 0 || taken !== this.#taken) {
-      this.#taken = taken
-      this.#takenAt = now
-    } else if (
-      now - this.#takenAt >=
-      stalledMs + (Math.max(0, waiting - maxWaitingBytes) / leastBytesPerSecond) * 1000
-    ) {
-      return this.close(CloseCode.stalled, `nothing was taken for ${now - this.#takenAt} ms`)
-    }
-    if (waiting > maxWaitingMessageBytes && waiting > this.#underWay() + maxWaitingMessageBytes) {
-      return this.close(CloseCode.stalled, `${waiting} bytes wait to be taken`)
-    }
-    if (now - this.#heardAt > heartbeatMs * silentHeartbeats) {
-      return this.close(CloseCode.silent, `nothing was heard for ${now - this.#heardAt} ms`)
-    }
-    if (this.#socket.spoke) {
-      this.#socket.spoke = false
-      this.#spokeAt = now
-    } else if (now - this.#spokeAt >= heartbeatMs * 0.75) {
-      this.#spokeAt = now
-      this.#socket.send({ type: "ping" })
-    }
+    const check = this.#pulse.check(now, this.#socket, () => this.#underWay())
+    if (check === "ping") this.#socket.send({ type: "ping" })
+    else if (check !== "nothing") this.close(check.code, check.reason)
   }
 
   /** Shows who has a session open. */
@@ -240,15 +199,7 @@ export class LiveConnection implements PresenceMember {
   /** Whether one more message is within what a client may send; if not, the connection is closed. */
   #counts(): boolean {
     const { clock, limits } = this.#parts
-    const now = clock.currentTimeMillisUnsafe()
-    const most = limits.maxMessagesPerSecond * burstSeconds
-    this.#heardAt = now
-    this.#tokens = Math.min(most, this.#tokens + ((now - this.#countedAt) / 1000) * limits.maxMessagesPerSecond)
-    this.#countedAt = now
-    if (this.#tokens >= 1) {
-      this.#tokens--
-      return this.#closingAt === undefined
-    }
+    if (this.#pulse.heard(clock.currentTimeMillisUnsafe())) return this.#closingAt === undefined
     this.close(CloseCode.tooMany, `more than ${limits.maxMessagesPerSecond} messages a second`)
     return false
   }
@@ -298,7 +249,7 @@ export class LiveConnection implements PresenceMember {
     const window = this.#subscriptions.get(subscription)?.window
     if (window === undefined) return
     // Who takes a flood says so more often than anybody may say something else.
-    if (bytes * uncountedParts >= window.size && bytes <= window.underWay) this.#tokens++
+    if (bytes * uncountedParts >= window.size && bytes <= window.underWay) this.#pulse.uncount()
     window.give(bytes)
   }
 

@@ -210,7 +210,10 @@ export const makeLiveEndpoint = (parts: LiveEndpointParts): Effect.Effect<LiveEn
       for (const connection of connections) connection.tick(now)
       presence.tick(now)
     })
-    yield* Effect.forkScoped(Effect.repeat(tick, Schedule.spaced(Math.min(tickMs, limits.heartbeatMs / 4))))
+    const looked = Effect.catchCause(tick, (cause) =>
+      Effect.logError("live connections could not be looked after", cause)
+    )
+    yield* Effect.forkScoped(Effect.repeat(looked, Schedule.spaced(Math.min(tickMs, limits.heartbeatMs / 4))))
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         draining ??= { reason: "the server stops", retryAfterMs: 1_000 }
