@@ -34,16 +34,14 @@ const records = (after: number, maxLength: number): fc.Arbitrary<ReadonlyArray<E
 
 const pages: fc.Arbitrary<Followed> = fc.oneof(
   records(7, 6).map((events): Followed => ({ answer: "exact", events, cursor: 7 + events.length, head: 20 })),
-  fc
-    .tuple(records(0, 2), records(7, 6))
-    .map(([covering, events]): Followed => ({
-      answer: "snapshot",
-      wholeAt: 9,
-      covering,
-      events,
-      cursor: 13,
-      head: 20
-    })),
+  fc.tuple(records(0, 2), records(7, 6)).map(([covering, events]): Followed => ({
+    answer: "snapshot",
+    wholeAt: 9,
+    covering,
+    events,
+    cursor: 13,
+    head: 20
+  })),
   fc.constant<Followed>({ answer: "gap", reason: "missing", from: 8, to: 9, detail: "gone", cursor: 9, head: 20 }),
   fc.constant<Followed>({ answer: "caught-up", cursor: 20 })
 )
