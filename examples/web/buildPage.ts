@@ -1,15 +1,20 @@
 /** Builds the page where its sources have changed since, for who serves it. */
+import { execFile } from "node:child_process"
 import { createHash, randomUUID } from "node:crypto"
 import { existsSync, globSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"
-import { build } from "vite"
+import { fileURLToPath } from "node:url"
+import { promisify } from "node:util"
+
+const execute = promisify(execFile)
+const vite = join(dirname(fileURLToPath(import.meta.resolve("vite/package.json"))), "bin/vite.js")
 
 const here = import.meta.dirname
 const repository = resolve(here, "../..")
 
 /** All that ends up in the page. */
 const sources = [
-  "examples/web/{index.html,package.json,vite.config.ts}",
+  "examples/web/{buildPage.ts,index.html,package.json,vite.config.ts}",
   "examples/web/{src,public}/**/*",
   "packages/{client,core,terminal-face}/src/**/*.ts",
   "package-lock.json"
@@ -45,11 +50,9 @@ export const buildPage = async (onBuild: () => void = () => {}): Promise<string>
   // Whole or not at all: it gets its name when it is complete.
   const draft = join(builds, `draft-${randomUUID()}`)
   try {
-    await build({
-      configFile: join(here, "vite.config.ts"),
-      logLevel: "warn",
-      build: { outDir: draft, emptyOutDir: true }
-    })
+    // In a process of its own: whatever this one is run as, a test for one, the page is what people get.
+    const options = ["build", here, "--config", join(here, "vite.config.ts"), "--logLevel", "warn", "--outDir", draft]
+    await execute(process.execPath, [vite, ...options], { env: { ...process.env, NODE_ENV: "production" } })
     mkdirSync(dirname(folder), { recursive: true })
     if (!existsSync(folder)) renameSync(draft, folder)
   } finally {
