@@ -70,9 +70,45 @@ export interface UuidSource {
   readonly random: Uint8Array
 }
 
-/** Makes a UUID version 7, from the platform's clock and randomness unless both are given. */
-export const makeUuid = (source?: UuidSource): string =>
-  source === undefined ? v7() : v7({ msecs: source.now, random: source.random })
+/** Ids for which randomness is asked at once: asking the system costs 20 µs, whether for 16 bytes or for 2 KiB. */
+const pooledIds = 128
+
+const pool = new Uint8Array(16 * pooledIds)
+let poolAt = pool.byteLength
+
+const takeRandom = (): Uint8Array => {
+  if (poolAt === pool.byteLength) {
+    crypto.getRandomValues(pool)
+    poolAt = 0
+  }
+  poolAt += 16
+  // A copy: what makes the id writes into it, and an id must not stay in the pool.
+  const random = pool.slice(poolAt - 16, poolAt)
+  pool.fill(0, poolAt - 16, poolAt)
+  return random
+}
+
+let lastMs = 0
+let counter = 0
+
+/**
+ * Makes a UUID version 7, from the platform's clock and randomness unless both are given. What is made later in one process
+ * sorts later, also within a millisecond and after the clock was set back.
+ */
+export const makeUuid = (source?: UuidSource): string => {
+  if (source !== undefined) return v7({ msecs: source.now, random: source.random })
+  const random = takeRandom()
+  const now = Date.now()
+  if (now > lastMs) {
+    lastMs = now
+    // Half of the counter's room is left for the ids of this millisecond.
+    counter = ((random[6]! & 0x7f) << 24) | (random[7]! << 16) | (random[8]! << 8) | random[9]!
+  } else {
+    counter = (counter + 1) >>> 0
+    if (counter === 0) lastMs += 1
+  }
+  return v7({ msecs: lastMs, seq: counter, random })
+}
 
 /** Makes the id of a new session. */
 export const makeSessionId = (source?: UuidSource): SessionId => makeUuid(source) as SessionId
