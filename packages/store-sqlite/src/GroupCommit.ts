@@ -88,6 +88,14 @@ export interface GroupCommitParts {
   readonly crashed: (message: string) => LogUnavailable
 }
 
+/** Whether nothing but output of terminals is appended. */
+const isOutput = (drafts: ReadonlyMap<SessionId, Draft>): boolean => {
+  for (const { added } of drafts.values()) {
+    for (const { event } of added) if (event.type !== "terminal.output") return false
+  }
+  return true
+}
+
 /** Makes the queue. */
 export const makeGroupCommit = (parts: GroupCommitParts) => {
   const { checkpointer, direct, feed, list, live, now, thread } = parts
@@ -186,7 +194,7 @@ export const makeGroupCommit = (parts: GroupCommitParts) => {
         directSpent += performance.now() - started
       }
       if (++looks % walLook === 0) noteWal({ ok: true, result: undefined, walBytes: walLength() })
-      settle(undefined)
+      settleAll(taken, drafts, at, undefined, isOutput(drafts))
       return
     }
     inThread(batch, drafts, settle)
@@ -270,11 +278,20 @@ export const makeGroupCommit = (parts: GroupCommitParts) => {
     taken: ReadonlyArray<Append | Addition>,
     drafts: ReadonlyMap<SessionId, Draft>,
     at: number,
-    error: LogUnavailable | undefined
+    error: LogUnavailable | undefined,
+    readersFirst = false
   ) => {
     const committed = error === undefined ? [...drafts.values()].filter((draft) => draft.added.length > 0) : []
     for (const draft of committed) live.commit(draft, at)
-    // First those who wrote, then those who read: a reader cannot make a writer wait.
+    // First those who wrote, then those who read: who acts on what they see finds a writer that knows of it. A little output is
+    // somebody's echo, and nothing is decided by it: it is shown at once, and the writer goes on later in the same tick.
+    if (readersFirst) show(committed)
+    answer(taken, error)
+    if (!readersFirst) show(committed)
+    schedule()
+  }
+
+  const answer = (taken: ReadonlyArray<Append | Addition>, error: LogUnavailable | undefined) => {
     for (const one of taken) {
       if (one.kind === "addition") one.done(error)
       else {
@@ -282,13 +299,15 @@ export const makeGroupCommit = (parts: GroupCommitParts) => {
         one.done(error ?? refusal ?? { firstSeq: expectedSeq + 1, lastSeq: expectedSeq + events.length })
       }
     }
+  }
+
+  const show = (committed: ReadonlyArray<Draft>) => {
     for (const draft of committed) {
       const { sessionId } = draft.live
       if (draft.followed) feed.publish(sessionId, recordsOf(draft))
       else if (feed.isFollowed(sessionId)) feed.advance(sessionId, draft.head)
       list.changed(sessionId, draft.shown)
     }
-    schedule()
   }
 
   const walLength = () => statSync(`${parts.path}-wal`).size

@@ -11,6 +11,7 @@ import {
   problem,
   type Problem,
   protocolVersion,
+  type ParticipantId,
   type Receipt,
   type SessionId,
   type SessionSummary
@@ -37,6 +38,9 @@ const uncountedParts = 8
 
 /** How long a client may take to answer a close: 2 s; then the connection is cut. */
 const closeGraceMs = 2_000
+
+/** Sessions of a connection whose keystrokes are let through without asking again: 64, and then they are asked about anew. */
+const maxWritesTo = 64
 
 /** Milliseconds between two messages of a list that is complete: what changes meanwhile is joined. */
 const listJoinMs = 200
@@ -70,6 +74,8 @@ export class LiveConnection implements PresenceMember {
   readonly #address: string
   readonly #subscriptions = new Map<number, OpenSubscription>()
   readonly #lanes = new CommandLanes()
+  /** Sessions that the caller may write to, as was found out: see {@link maxWritesTo}. */
+  readonly #writesTo = new Set<SessionId>()
   readonly #pulse: ConnectionPulse
   readonly #closed: () => void
   #caller: Caller
@@ -372,6 +378,7 @@ export class LiveConnection implements PresenceMember {
       }
       this.#offEnd()
       this.#caller = exit.value
+      this.#writesTo.clear()
       this.#offEnd = this.#watchEnd(exit.value)
       this.#socket.send({ type: "authenticated", you })
       if (you.name !== before.name || you.role !== before.role) presence.rename(this)
@@ -405,13 +412,33 @@ export class LiveConnection implements PresenceMember {
       throw error
     }
     const { commandId, sessionId, typed } = keys
-    const write = { type: "terminal.write", data: { bytes: typed } } as const
     this.#submit(
       `keys ${sessionId}`,
       commandId,
       frame.byteLength,
-      () => this.#parts.access.command(this.#caller, sessionId, write, commandId),
+      () => this.#write(sessionId, typed, commandId),
       () => this.#socket.sendTyped(commandId)
+    )
+  }
+
+  /**
+   * Once a caller's keystrokes were let through to a session, the door lets them through for as long as they are who they are:
+   * labels and a token's role do not change, and what does change, a participant's role, is looked at by `decide` each time.
+   */
+  #write(sessionId: SessionId, bytes: Uint8Array, commandId: CommandId): Effect.Effect<Receipt, unknown> {
+    const { access, holdfast } = this.#parts
+    const command = { type: "terminal.write", data: { bytes } } as const
+    if (this.#writesTo.has(sessionId)) {
+      const actor = this.identity.participantId as ParticipantId
+      return holdfast.command(sessionId, command, { commandId, actor })
+    }
+    const caller = this.#caller
+    return Effect.tap(access.command(caller, sessionId, command, commandId), () =>
+      Effect.sync(() => {
+        if (caller !== this.#caller) return
+        if (this.#writesTo.size >= maxWritesTo) this.#writesTo.clear()
+        this.#writesTo.add(sessionId)
+      })
     )
   }
 

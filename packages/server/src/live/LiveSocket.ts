@@ -49,6 +49,18 @@ export const closeReason = (reason: string): string => {
   return cut
 }
 
+/**
+ * Milliseconds without a write after which the next one goes out at once, and not with the rest of its tick: what comes after a
+ * rest is mostly the echo of a keystroke, and the tick may have more to do.
+ */
+const restMs = 4
+
+/**
+ * Milliseconds that the answer to keystrokes waits for a frame to go out with: what was typed mostly comes back as output, and two
+ * writes cost the first of them twice.
+ */
+const typedMs = 4
+
 /** What was written in this tick and not yet handed to the system, over all connections. */
 let corked: Array<Duplex> = []
 
@@ -65,6 +77,10 @@ export class LiveSocket {
   /** Whether bytes were written since somebody last looked: then the heartbeat need not be. */
   spoke = true
   #written = 0
+  #wroteAt = 0
+  /** Answers to keystrokes that wait for a frame: at most as many as commands may be pending. */
+  #typed: Array<Buffer> = []
+  #typedTimer: NodeJS.Timeout | undefined
 
   constructor(ws: WebSocket, socket: Duplex) {
     this.#ws = ws
@@ -114,17 +130,32 @@ export class LiveSocket {
     } else this.#write(frame, body)
   }
 
-  /** Tells that keystrokes are written. */
+  /** Tells that keystrokes are written: with the next frame, or within {@link typedMs}. */
   sendTyped(commandId: CommandId): void {
     const typed = encodeTyped(commandId)
     const frame = Buffer.allocUnsafe(2 + typed.byteLength)
     writeHeader(frame, binaryFrame, typed.byteLength)
     frame.set(typed, 2)
-    this.#write(frame)
+    this.#typed.push(frame)
+    this.#typedTimer ??= setTimeout(() => {
+      this.#typedTimer = undefined
+      const answers = this.#takeTyped()
+      if (answers !== undefined) this.#write(answers)
+    }, typedMs)
+  }
+
+  #takeTyped(): Buffer | undefined {
+    if (this.#typed.length === 0) return undefined
+    const answers = this.#typed.length === 1 ? this.#typed[0]! : Buffer.concat(this.#typed)
+    this.#typed = []
+    return answers
   }
 
   /** Says why, and closes. A client that does not answer is cut by {@link cut}. */
   close(code: number, reason: string): void {
+    clearTimeout(this.#typedTimer)
+    const answers = this.#takeTyped()
+    if (answers !== undefined) this.#write(answers)
     if (this.isOpen) this.#ws.close(code, closeReason(reason))
   }
 
@@ -135,13 +166,17 @@ export class LiveSocket {
 
   #write(frame: Buffer, body?: Uint8Array): void {
     if (!this.isOpen) return
+    const answers = this.#takeTyped()
+    const first = answers === undefined ? frame : Buffer.concat([answers, frame])
     this.spoke = true
-    this.#written += frame.byteLength + (body?.byteLength ?? 0)
-    if (this.#socket.writableCorked === 0) {
+    this.#written += first.byteLength + (body?.byteLength ?? 0)
+    const now = performance.now()
+    if (this.#socket.writableCorked === 0 && (now - this.#wroteAt < restMs || body !== undefined)) {
       this.#socket.cork()
       if (corked.push(this.#socket) === 1) process.nextTick(uncork)
     }
-    this.#socket.write(frame)
+    this.#wroteAt = now
+    this.#socket.write(first)
     if (body !== undefined) this.#socket.write(body)
   }
 }
