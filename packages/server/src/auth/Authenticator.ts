@@ -11,6 +11,7 @@ import { claimsToBeOwn, makeOwnTokens, type OwnTokenKind } from "./OwnTokens.ts"
 import type { RevocationFailed, RevocationStore } from "./RevocationStore.ts"
 import { cookieLifetimeMs, cookieRenewalMs } from "./SessionCookie.ts"
 import { makeTokenEnds, type TokenEnd } from "./TokenEnds.ts"
+import { rememberVerified } from "./VerifiedTokens.ts"
 
 /** Proof of who speaks, as a request brought it. One is enough; with several, the first in this order counts. */
 export interface Credentials {
@@ -113,6 +114,11 @@ export const makeAuthenticator = Effect.fnUntraced(function* (
   const tickets = makeOneTimeTokens<Caller>({ lifetimeMs: ticketLifetimeMs, capacity: maxTickets })
   const starts = makeOneTimeTokens<true>({ lifetimeMs: startLifetimeMs, capacity: maxStarts })
   const now = () => clock.currentTimeMillisUnsafe()
+  const verifyOwn = {
+    cookie: rememberVerified((token) => own.verify("cookie", token), now),
+    session: rememberVerified((token) => own.verify("session", token), now)
+  }
+  const verifyOutside = outside === undefined ? undefined : rememberVerified(outside.verify, now)
 
   const owner = (expiresAt: number | null): Identity => ({
     participantId: options.owner?.participantId ?? "owner",
@@ -130,14 +136,14 @@ export const makeAuthenticator = Effect.fnUntraced(function* (
       : Effect.succeed<Caller>({ identity, tokenId, byCookie, refusedAt })
 
   const byOwn = (kind: OwnTokenKind, token: string) =>
-    Effect.flatMap(own.verify(kind, token), (vouched) => callerOf(vouched, kind === "cookie"))
+    Effect.flatMap(verifyOwn[kind](token), (vouched) => callerOf(vouched, kind === "cookie"))
 
   const byBearer = (token: string): Effect.Effect<Caller, Unauthenticated | AuthUnavailable> => {
     if (claimsToBeOwn(token)) return byOwn("session", token)
-    if (outside === undefined) {
+    if (verifyOutside === undefined) {
       return Effect.fail(new Unauthenticated({ detail: "this server takes no tokens but its own: leave it out" }))
     }
-    return Effect.flatMap(outside.verify(token), (vouched) => callerOf(vouched, false))
+    return Effect.flatMap(verifyOutside(token), (vouched) => callerOf(vouched, false))
   }
 
   const byTicket = (ticket: string) =>
