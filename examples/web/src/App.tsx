@@ -1,6 +1,6 @@
 /** The whole page. */
 import { connect, type HoldfastClient } from "@holdfast/client"
-import { Component, type ErrorInfo, type ReactNode, Suspense, use } from "react"
+import { Component, type ErrorInfo, type ReactNode, useEffect, useState } from "react"
 import { SignedOut } from "./connection/SignedOut.tsx"
 import type { Entered } from "./connection/enter.ts"
 import { Shell } from "./Shell.tsx"
@@ -37,7 +37,20 @@ class Fault extends Component<{ readonly children: ReactNode }, { readonly error
 }
 
 const Inside = ({ client, entering }: AppProps) => {
-  const entered = use(entering)
+  // Not by `use` and `Suspense`, which would hold back what comes next for 0.3 s: see later.tsx.
+  const [entered, setEntered] = useState<Entered>()
+  useEffect(() => {
+    let isShown = true
+    const enter = async () => {
+      const known = await entering
+      if (isShown) setEntered(known)
+    }
+    void enter()
+    return () => {
+      isShown = false
+    }
+  }, [entering])
+  if (entered === undefined) return <div className="entering" role="status" aria-label="Coming in" />
   return entered.entered ? <Shell client={client()} /> : <SignedOut why={entered.why} />
 }
 
@@ -49,9 +62,7 @@ export interface AppProps {
 
 export const App = (props: AppProps) => (
   <Fault>
-    <Suspense fallback={<div className="entering" role="status" aria-label="Coming in" />}>
-      <Inside {...props} />
-    </Suspense>
+    <Inside {...props} />
   </Fault>
 )
 

@@ -1,8 +1,9 @@
 /** One session: its head, its timeline or terminal, what is typed below, and what is known of it beside. */
 import { timelineEntries } from "@holdfast/core"
 import { History, Info, ListTree, SquareTerminal } from "lucide-react"
-import { lazy, Suspense, useCallback, useEffect, useEffectEvent, useState } from "react"
+import { useCallback, useEffect, useEffectEvent, useState } from "react"
 import { useHost } from "../Host.ts"
+import { later } from "../later.tsx"
 import { BackendBadge } from "../sidebar/BackendBadge.tsx"
 import { SessionStatus } from "../sidebar/SessionStatus.tsx"
 import { Composer } from "../timeline/Composer.tsx"
@@ -21,9 +22,9 @@ import { usePast, viewOfPast } from "./usePast.ts"
 import { useSession } from "./useSession.ts"
 
 // xterm.js is the largest part of the page, and a timeline needs none of it.
-const TerminalView = lazy(() => import("../terminal/TerminalView.tsx"))
-const FaceView = lazy(() => import("../terminal/FaceView.tsx"))
-const PastScreen = lazy(() => import("../terminal/PastScreen.tsx"))
+const TerminalView = later(async () => (await import("../terminal/TerminalView.tsx")).TerminalView)
+const FaceView = later(async () => (await import("../terminal/FaceView.tsx")).FaceView)
+const PastScreen = later(async () => (await import("../terminal/PastScreen.tsx")).PastScreen)
 
 /** The two faces of a session. */
 type Face = "timeline" | "terminal"
@@ -155,31 +156,29 @@ export const SessionPane = (props: SessionPaneProps) => {
             </p>
           ) : null}
           <div className="pane-body" data-past={isPast}>
-            <Suspense fallback={<div className="pane-empty" role="status" />}>
-              {isPast ? (
-                past === undefined ? (
-                  <div className="pane-empty" role="status">
-                    Reading the past…
-                  </div>
-                ) : showsTerminal && past.screen !== null ? (
-                  <PastScreen screen={past.screen} />
-                ) : (
-                  <TimelineView view={viewOfPast(view, past)} session={session} you={you} readOnly />
-                )
-              ) : !showsTerminal ? (
-                <TimelineView view={view} session={session} you={you} {...(view.hasOlder ? { loadOlder } : {})} />
-              ) : hasTerminal ? (
-                <TerminalView key={session.sessionId} session={session} view={view} />
+            {isPast ? (
+              past === undefined ? (
+                <div className="pane-empty" role="status">
+                  Reading the past…
+                </div>
+              ) : showsTerminal && past.screen !== null ? (
+                <PastScreen screen={past.screen} />
               ) : (
-                <FaceView
-                  key={session.sessionId}
-                  session={session}
-                  title={titleOf(summary)}
-                  readOnly={!mayDo(you, state, "prompt.send")}
-                  onLeave={() => setFace("timeline")}
-                />
-              )}
-            </Suspense>
+                <TimelineView view={viewOfPast(view, past)} session={session} you={you} readOnly />
+              )
+            ) : !showsTerminal ? (
+              <TimelineView view={view} session={session} you={you} {...(view.hasOlder ? { loadOlder } : {})} />
+            ) : hasTerminal ? (
+              <TerminalView key={session.sessionId} session={session} view={view} />
+            ) : (
+              <FaceView
+                key={session.sessionId}
+                session={session}
+                title={titleOf(summary)}
+                readOnly={!mayDo(you, state, "prompt.send")}
+                onLeave={() => setFace("timeline")}
+              />
+            )}
           </div>
           {isPast ? (
             <TimeSlider

@@ -14,7 +14,7 @@ export interface FaceViewProps {
   readonly onLeave: () => void
 }
 
-const FaceView = ({ onLeave, readOnly, session, title }: FaceViewProps) => {
+export const FaceView = ({ onLeave, readOnly, session, title }: FaceViewProps) => {
   const { report, you } = useHost()
   const { isDark } = useTheme()
   const place = useRef<HTMLDivElement>(null)
@@ -57,5 +57,3 @@ const FaceView = ({ onLeave, readOnly, session, title }: FaceViewProps) => {
     </section>
   )
 }
-
-export default FaceView

@@ -5,7 +5,7 @@ import { useTheme } from "../theme/useTheme.ts"
 import { terminalColours } from "./colours.ts"
 import { type Emulator, makeEmulator } from "./makeEmulator.ts"
 
-const PastScreen = ({ screen }: { readonly screen: ScreenAnswer }) => {
+export const PastScreen = ({ screen }: { readonly screen: ScreenAnswer }) => {
   const { isDark } = useTheme()
   const place = useRef<HTMLDivElement>(null)
   const emulator = useRef<Emulator>(null)
@@ -42,5 +42,3 @@ const PastScreen = ({ screen }: { readonly screen: ScreenAnswer }) => {
     </section>
   )
 }
-
-export default PastScreen

@@ -15,7 +15,7 @@ export interface TerminalViewProps {
   readonly view: ViewState
 }
 
-const TerminalView = ({ session, view }: TerminalViewProps) => {
+export const TerminalView = ({ session, view }: TerminalViewProps) => {
   const { report, you } = useHost()
   const { isDark } = useTheme()
   const place = useRef<HTMLDivElement>(null)
@@ -92,5 +92,3 @@ const TerminalView = ({ session, view }: TerminalViewProps) => {
     </section>
   )
 }
-
-export default TerminalView
