@@ -81,7 +81,10 @@ export const ServerMessage = Schema.Union([
   Schema.Struct({ type: Schema.Literal("rejected"), commandId: CommandId, problem: Problem }),
   /** Who has the session open: at first and at each change, to all who subscribe to it. */
   Schema.Struct({ type: Schema.Literal("presence"), sessionId: SessionId, present: Schema.Array(Present) }),
-  /** The new token is taken. One that is not closes the connection. */
+  /**
+   * The new token is taken; one that is not good closes the connection. Where that cannot be told now, since the issuer's keys
+   * cannot be had, the token before goes on to count: `you` is as it was, with its expiry.
+   */
   Schema.Struct({ type: Schema.Literal("authenticated"), you: Identity }),
   /** The server stops: connect again after so many milliseconds. */
   Schema.Struct({ type: Schema.Literal("goodbye"), reason: Schema.String, retryAfterMs: Schema.Int }),

@@ -365,6 +365,8 @@ export class LiveConnection implements PresenceMember {
       if (this.#closingAt !== undefined) return
       if (Exit.isFailure(exit)) {
         const problem = problemOf(Cause.squash(exit.cause))
+        // Whether it is good cannot be told now: the one before counts until it expires, and its expiry tells the client so.
+        if (problem.kind === "unavailable") return this.#socket.send({ type: "authenticated", you: this.identity })
         return this.close(CloseCode.unauthenticated, problem.kind === "internal" ? "try again" : problem.detail)
       }
       const before = this.identity

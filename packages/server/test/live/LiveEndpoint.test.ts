@@ -32,6 +32,26 @@ describe("a live connection", () => {
       expect(seqs).toEqual(seqs.map((_, index) => index + 1))
     }))
 
+  it("goes on with the token that it has while nobody can tell whether another one is good", () => {
+    let hasKeys = true
+    return withLiveServer(
+      async ({ agent, connect }) => {
+        const sessionId = await agent()
+        const client = await connect({ expiresIn: 3_600 })
+        const { you } = await client.message("welcome")
+        hasKeys = false
+        client.send({ type: "authenticate", token: "a newer one" })
+        expect((await client.message("authenticated")).you).toEqual(you)
+        await client.command(sessionId, rename("still here"))
+        expect(client.closed).toBeUndefined()
+        hasKeys = true
+        client.send({ type: "authenticate", token: "a newer one" })
+        expect((await client.close()).code).toBe(CloseCode.unauthenticated)
+      },
+      { hasKeys: () => hasKeys }
+    )
+  })
+
   it("carries out commands in the order in which they are sent, and each once", () =>
     withLiveServer(async ({ agent, connect, log, run }) => {
       const sessionId = await agent()

@@ -16,6 +16,7 @@ import { type AuthenticatorService, makeAuthenticator } from "../../src/auth/Aut
 import { makeRequestGuard } from "../../src/auth/RequestGuard.ts"
 import { memoryRevocations } from "../../src/auth/RevocationStore.ts"
 import { problemOf } from "../../src/api/ProblemOf.ts"
+import { AuthUnavailable } from "../../src/auth/JwtRefusal.ts"
 import { readBearer } from "../../src/auth/AuthMiddleware.ts"
 import { type EventStreams, makeEventStreams } from "../../src/live/EventStream.ts"
 import { type LiveEndpoint, makeLiveEndpoint } from "../../src/live/LiveEndpoint.ts"
@@ -61,6 +62,8 @@ export interface LiveServer {
 export interface LiveServerOptions {
   readonly limits?: LiveLimits
   readonly log?: EventLogService
+  /** Whether the keys of tokens can be had; always unless given. */
+  readonly hasKeys?: () => boolean
 }
 
 const secret = "a secret of the tests that has 32 bytes"
@@ -91,13 +94,21 @@ export const withLiveServer = async (
     })
     const holdfast = await within(makeHoldfast(log, { backends: [ptyBackend(), agents], snapshots: { quietMs: 10 } }))
     const access = await within(makeSessionAccess(holdfast))
-    const authenticator = await within(
+    const made = await within(
       makeAuthenticator({
         auth: { kind: "secret", secret, clockSkewSeconds: 0 },
         secret: Redacted.make(randomBytes(32)),
         revocations: memoryRevocations()
       })
     )
+    const hasKeys = options.hasKeys ?? (() => true)
+    const authenticator: typeof made = {
+      ...made,
+      authenticate: (credentials) =>
+        hasKeys()
+          ? made.authenticate(credentials)
+          : Effect.fail(new AuthUnavailable({ detail: "no keys now", retryAfterMs: 1_000, cause: undefined }))
+    }
     const guard = makeRequestGuard({ host: "127.0.0.1", allowedHosts: [], allowedOrigins: ["https://app.example.org"] })
     const endpoint = await within(
       makeLiveEndpoint({
