@@ -52,8 +52,8 @@ export interface CodexServer {
   readonly reply: (reply: CodexReply) => void
   readonly router: MessageRouter
   readonly version: string
-  /** Its process, as each session on it tells of it; undefined where it ended before anybody could look. */
-  readonly spawned: DataOf<"process.spawned"> | undefined
+  /** Its process, as each session on it tells of it. */
+  readonly spawned: DataOf<"process.spawned">
   /** Messages that concern every session: warnings about the configuration. */
   readonly notices: () => ReadonlyArray<CodexMessage>
   /** Newer than what was tested. */
@@ -184,23 +184,25 @@ const greeting = {
   capabilities: { experimentalApi: true, requestAttestation: false, optOutNotificationMethods: unread }
 }
 
-/** Of the arguments only those without values: a host's configuration may say more than a log should keep. */
+/**
+ * Of the arguments only those without values: a host's configuration may say more than a log should keep. A process that could not
+ * be looked at is told of all the same: its marker finds it.
+ */
 const spawned = (
-  { identity, marker }: ServerProcess,
+  { identity, marker, pid }: ServerProcess,
   command: string,
   { env, home }: { readonly home: string; readonly env: Readonly<Record<string, string>> }
-): DataOf<"process.spawned"> | undefined =>
-  identity === undefined
-    ? undefined
-    : {
-        ...identity,
-        command,
-        args: ["app-server"],
-        cwd: home,
-        env: Object.keys(env).toSorted(),
-        shared: true,
-        marker
-      }
+): DataOf<"process.spawned"> => ({
+  pid,
+  startTime: identity?.startTime ?? "unknown",
+  host: identity?.host ?? "",
+  command,
+  args: ["app-server"],
+  cwd: home,
+  env: Object.keys(env).toSorted(),
+  shared: true,
+  marker
+})
 
 const lastWords = (process: ServerProcess): string => {
   const words = process.lastWords().slice(-maxLastWords)

@@ -70,7 +70,7 @@ export const openCodexSession = Effect.fnUntraced(function* (
 ): Effect.fn.Return<BackendSession, BackendLost, Scope.Scope> {
   const runBeside = yield* FiberSet.makeRuntime<never, void, never>()
   const voice = makeSessionVoice(backend, server.output, runBeside)
-  if (server.spawned !== undefined) voice.tell([{ type: "process.spawned", data: server.spawned }])
+  voice.tell([{ type: "process.spawned", data: server.spawned }])
   const assembled = yield* Effect.acquireRelease(
     assemble(backend, server, spec, request, voice, runBeside),
     ({ hurry, leave }) => Effect.all([hurry, leave(shortestGraceMs), Effect.sync(voice.end)])

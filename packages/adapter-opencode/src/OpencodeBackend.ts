@@ -213,7 +213,7 @@ const firstEvents = ({ isUntested, process, version }: OpencodeServer): Readonly
       type: "process.spawned",
       data: {
         pid: server.pid,
-        startTime: server.identity?.startTime ?? "ended",
+        startTime: server.identity?.startTime ?? "unknown",
         host: server.identity?.host ?? "",
         command,
         args,
