@@ -78,7 +78,7 @@ export class LiveSocket {
   spoke = true
   #written = 0
   #wroteAt = 0
-  /** Answers to keystrokes that wait for a frame: at most as many as commands may be pending. */
+  /** Answers to keystrokes that wait for a frame: 19 bytes for each that came within {@link typedMs}, as the message rate bounds. */
   #typed: Array<Buffer> = []
   #typedTimer: NodeJS.Timeout | undefined
 
@@ -132,6 +132,7 @@ export class LiveSocket {
 
   /** Tells that keystrokes are written: with the next frame, or within {@link typedMs}. */
   sendTyped(commandId: CommandId): void {
+    if (!this.isOpen) return
     const typed = encodeTyped(commandId)
     const frame = Buffer.allocUnsafe(2 + typed.byteLength)
     writeHeader(frame, binaryFrame, typed.byteLength)

@@ -52,6 +52,36 @@ describe("a live connection", () => {
     )
   })
 
+  it("answers keystrokes that nothing comes back for", () =>
+    withLiveServer(async ({ connect, shell }) => {
+      const sessionId = await shell("stty -echo; printf ready; read -r x; read -r y")
+      const client = await connect()
+      client.subscribe(1, sessionId)
+      await client.until(() => client.output(1).includes("ready"))
+      for (const key of "secret") await typed(client, sessionId, key)
+      expect(client.output(1)).not.toContain("secret")
+    }))
+
+  it("takes keystrokes no longer from who was made to leave, nor from a token of a lower role", () =>
+    withLiveServer(async ({ connect, shell, token }) => {
+      const sessionId = await shell("while read -r x; do :; done")
+      const [owner, guest] = [await connect(), await connect({ sub: "guest", name: "Guest", roles: ["member"] })]
+      await typed(guest, sessionId, "a")
+      await typed(guest, sessionId, "b")
+      await owner.command(sessionId, { type: "participant.leave", data: { participantId: "guest" } })
+      const refused = (client: LiveTestClient) => {
+        const commandId = makeCommandId()
+        client.send(Buffer.from(encodeKeystrokes(sessionId, commandId, Buffer.from("c"))))
+        return client.message("rejected", (message) => message.commandId === commandId)
+      }
+      expect((await refused(guest)).problem.kind).toBe("forbidden")
+
+      await typed(owner, sessionId, "a")
+      owner.send({ type: "authenticate", token: await token({ roles: ["viewer"] }) })
+      await owner.message("authenticated")
+      expect((await refused(owner)).problem.kind).toBe("forbidden")
+    }))
+
   it("carries out commands in the order in which they are sent, and each once", () =>
     withLiveServer(async ({ agent, connect, log, run }) => {
       const sessionId = await agent()
