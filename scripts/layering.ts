@@ -23,16 +23,19 @@ const scope = "@holdfast/"
 /** What the sources of a package may import of ours, by the package's folder; the first match counts. */
 const arrows: ReadonlyArray<readonly [folder: RegExp, targets: ReadonlyArray<string>]> = [
   [/^(core|process)$/, []],
-  [/^(runtime|store-[^/]+|adapter-[^/]+|testkit)$/, ["core", "process"]],
+  [/^adapter-cloud$/, ["core", "git", "process"]],
+  [/^(runtime|store-[^/]+|adapter-[^/]+|git|testkit)$/, ["core", "process"]],
   [/^(client|terminal-face)$/, ["core"]],
-  [/^server$/, ["core", "process", "runtime"]]
+  [/^server$/, ["core", "process", "runtime"]],
+  // The program in a sandbox, composed of what runs there.
+  [/^bridge$/, ["adapter-codex", "adapter-opencode", "adapter-pty", "core", "git", "process"]]
 ]
 
 /** The packages that run in browsers and workers too. */
 const everywhere = ["client", "core", "terminal-face"]
 
 /** The packages whose tests compose the house, and so may import any of it. */
-const composedInTests = ["client", "runtime", "server", "testkit"]
+const composedInTests = ["adapter-cloud", "bridge", "client", "runtime", "server", "testkit"]
 
 /** What one file asks for. A computed import has no specifier. */
 interface Import {

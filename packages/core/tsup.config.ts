@@ -2,7 +2,7 @@ import { defineConfig } from "tsup"
 
 // Declarations come from `tsc`; dependencies and peer dependencies stay imports.
 export default defineConfig({
-  entry: ["src/index.ts"],
+  entry: ["src/index.ts", "src/cloud.ts"],
   format: "esm",
   target: "es2023",
   platform: "neutral",

@@ -296,6 +296,9 @@ const makePerform = ({ hurry, leave, place, thread, turns }: Assembled, voice: S
       case "resize":
       case "signal":
         return refuse(thread, command, "a thread of Codex has no terminal")
+      case "workspace":
+      case "watched":
+        return refuse(thread, command, "it works in a folder of this machine")
       case "suspend":
         return refuse(thread, command, "a thread of Codex cannot be suspended: close it, and resume it")
     }

@@ -4,9 +4,12 @@
  */
 import { type Effect, Schema, type Scope, type Stream } from "effect"
 import type { Capabilities } from "./Capabilities.ts"
+import type { LogUnavailable } from "./EventLog.ts"
 import type { ContentBlock, PermissionOutcome, QuestionOutcome } from "./Content.ts"
 import type { ItemId, PromptId, RequestId, SessionId, TurnId } from "./Ids.ts"
 import type { DataOf, Delivery, EventBody, KnownType } from "./SessionEvent.ts"
+import type { SandboxState, SessionState } from "./SessionState.ts"
+import type { CommitAuthor, WorkspaceAction, WorkspaceResult } from "./WorkspaceAction.ts"
 
 /** What the host asks for cannot be run: a missing directory, a bad value. Nothing was logged or started. */
 export class SpecInvalid extends Schema.TaggedError<SpecInvalid>("@holdfast/core/SpecInvalid")("SpecInvalid", {
@@ -73,11 +76,15 @@ type OwnType =
  * What a backend tells. `terminal.output` comes without its offset (the session counts); a request comes with as much
  * of its deadline and default as the provider knows (the policy fills in the rest).
  */
-export type BackendEvent =
+export type BackendEvent = (
   | EventBody<Exclude<KnownType, OwnType | "permission.requested" | "question.asked">>
   | { readonly type: "terminal.output"; readonly bytes: Uint8Array }
   | RequestEvent<"permission.requested">
   | RequestEvent<"question.asked">
+) & {
+  /** Its number in the log that it was copied from: stored with it, so that the copy can go on where it was. */
+  readonly origin?: number
+}
 
 type RequestEvent<T extends "permission.requested" | "question.asked"> = {
   readonly type: T
@@ -94,6 +101,8 @@ export type BackendCommand =
       readonly delivery: Delivery
       /** The turn to steer into. */
       readonly turnId?: TurnId
+      /** Who wrote it, as commits made for it name them; absent where it was the host itself. */
+      readonly author?: CommitAuthor
     }
   | { readonly type: "interrupt"; readonly turnId: TurnId }
   | { readonly type: "resolvePermission"; readonly requestId: RequestId; readonly outcome: PermissionOutcome }
@@ -114,6 +123,10 @@ export type BackendCommand =
   | { readonly type: "archive"; readonly archived: boolean }
   /** Branch the native session; {@link Performed.nativeId} is the branch. */
   | { readonly type: "fork"; readonly throughTurn?: TurnId }
+  /** Do something with the repository of the workspace; {@link Performed.workspace} is what came of it. */
+  | { readonly type: "workspace"; readonly action: WorkspaceAction }
+  /** So many people look at the session now: what is watched is not put to rest as soon. Never logged. */
+  | { readonly type: "watched"; readonly people: number }
   | { readonly type: "suspend" }
   /** End: ask politely, wait `graceMs`, then force. `backend.closed` tells when it is done. */
   | { readonly type: "close"; readonly force: boolean; readonly graceMs: number }
@@ -124,6 +137,8 @@ export interface Performed {
   readonly turnId?: TurnId
   /** The native id of a fork. */
   readonly nativeId?: string
+  /** The result of a `workspace` command. */
+  readonly workspace?: WorkspaceResult
 }
 
 /** How a backend is opened. */
@@ -143,6 +158,19 @@ export interface OpenRequest {
   readonly inDoubt: ReadonlyArray<PromptId>
   /** The terminal's size, where the session has had one. */
   readonly size?: { readonly cols: number; readonly rows: number }
+  /** The sandbox as the log has it: to be used again, restored or removed. For backends that have sandboxes. */
+  readonly sandbox?: SandboxState
+  /**
+   * Tells what happens while it is being opened: how far its sandbox is, notes. Completes when it is stored. What is told
+   * after `open` has returned goes through {@link BackendSession.events}.
+   */
+  readonly tell?: (events: ReadonlyArray<BackendEvent>) => Effect.Effect<void>
+  /**
+   * Take up the very generation that an earlier runtime left running, and open nothing: only for backends with the capability
+   * `reattach`. Told again is what comes after `mirrored`, the last {@link BackendEvent.origin} in the log. Where the
+   * generation is not there any more `open` fails with {@link BackendLost}.
+   */
+  readonly reattach?: { readonly mirrored: number }
 }
 
 /** An open backend. It lives as long as the scope that it was opened in. */
@@ -163,8 +191,26 @@ export interface BackendSession {
    * `backend.suspended`, then the stream ends; a stream that ends or fails without it counts as lost.
    */
   readonly events: Stream.Stream<ReadonlyArray<BackendEvent>, BackendLost>
-  /** Performs one command. It returns when the provider has taken it, not when its effect is over. */
-  readonly perform: (command: BackendCommand) => Effect.Effect<Performed, BackendRefused | BackendLost>
+  /**
+   * Performs one command. It returns when the provider has taken it, not when its effect is over. `seq` is where it was
+   * decided in the log; absent for what no event decides.
+   */
+  readonly perform: (command: BackendCommand, seq?: number) => Effect.Effect<Performed, BackendRefused | BackendLost>
+  /**
+   * After a reattach: the decisions (their `seq` in the log) that it has taken, as far back as it remembers. What was decided
+   * and not taken is performed again.
+   */
+  readonly taken?: ReadonlyArray<number>
+  /**
+   * From now on closing the scope leaves it running, for a runtime that reattaches. Only with the capability `reattach`.
+   */
+  readonly detach?: Effect.Effect<void>
+}
+
+/** What a backend may ask of the runtime's sessions. */
+export interface SessionLookup {
+  /** The state of a session; undefined where there is none. A state that cannot be read counts as an error, not as none. */
+  readonly state: (sessionId: SessionId) => Effect.Effect<SessionState | undefined, LogUnavailable>
 }
 
 /** A spec that can be run. */
@@ -189,6 +235,15 @@ export interface Backend {
   readonly check: (spec: unknown) => Effect.Effect<CheckedSpec, SpecInvalid>
   /** Opens or resumes a session. Closing the scope stops all that it started, by force where need be. */
   readonly open: (request: OpenRequest) => Effect.Effect<BackendSession, BackendLost | SpecInvalid, Scope.Scope>
+  /** How long an opening may take, in milliseconds, where the policy's 60 s are too short: a sandbox has to be made. */
+  readonly openTimeoutMs?: number
+  /** How long it may take to take a command, in milliseconds. Default 60,000. */
+  readonly performTimeoutMs?: number
+  /**
+   * Called once by the runtime, before any session is opened; the scope is the runtime's. It gives a way to ask whose a sandbox
+   * is that turns up. What no session owns any more is to be ended.
+   */
+  readonly start?: (sessions: SessionLookup) => Effect.Effect<void, never, Scope.Scope>
   /**
    * Ends what it keeps for all of its sessions, such as an agent's server. The runtime calls it at its own end, after the
    * last session; an `open` after it starts afresh.

@@ -32,7 +32,11 @@ export const Capabilities = Schema.Struct({
   /** Keeps archived sessions apart. */
   archive: Schema.optionalKey(Schema.Boolean),
   /** Can stop one tool call, such as a command that goes on in the background. */
-  stopItems: Schema.optionalKey(Schema.Boolean)
+  stopItems: Schema.optionalKey(Schema.Boolean),
+  /** Goes on while no runtime looks, and is taken up again by the next one: nothing is lost by a restart. */
+  reattach: Schema.optionalKey(Schema.Boolean),
+  /** Its workspace is a git repository: commit, push, pull requests. */
+  workspace: Schema.optionalKey(Schema.Boolean)
 })
 export type Capabilities = typeof Capabilities.Type
 
@@ -52,5 +56,7 @@ export const noCapabilities: Capabilities = {
   compact: false,
   revert: false,
   archive: false,
-  stopItems: false
+  stopItems: false,
+  reattach: false,
+  workspace: false
 }

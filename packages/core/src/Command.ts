@@ -50,6 +50,8 @@ export const commandSchemas = {
     workspace: optional(S.String),
     labels: optional(S.Record(S.String, S.String)),
     forkedFrom: optional(S.Struct({ sessionId: SessionId, seq: S.Int })),
+    /** False: its backend is opened by the first prompt or by `session.open`, not now. Default true. */
+    open: optional(S.Boolean),
     /** A native session to take up: one that the provider can resume, such as a fork that it made. */
     nativeId: optional(S.String),
     /** Joins at once, as owner. */

@@ -32,6 +32,8 @@ export interface NewEvent {
   readonly actor?: Actor
   /** The command that it follows from directly. All events of one command are appended together. */
   readonly cause?: CommandId
+  /** Its number in the log that it was copied from, where it was: a sandbox's. Never shrinks within a session. */
+  readonly origin?: number
 }
 
 /** A stored event. */
@@ -50,7 +52,8 @@ export const NewEventEnvelope = Schema.Struct({
   data: Schema.Record(Schema.String, Schema.Unknown),
   bytes: Schema.optionalKey(Schema.Uint8Array),
   actor: Schema.optionalKey(Actor),
-  cause: Schema.optionalKey(CommandId)
+  cause: Schema.optionalKey(CommandId),
+  origin: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)))
 })
 
 /** A record in JSON: for export, import and wires. Payload bytes are base64. */

@@ -73,7 +73,8 @@ const isPlainEnvelope = (event: NewEvent): boolean =>
   !Array.isArray(event.data) &&
   (event.bytes instanceof Uint8Array || !("bytes" in event)) &&
   !("actor" in event) &&
-  !("cause" in event)
+  !("cause" in event) &&
+  (event.origin === undefined || (Number.isSafeInteger(event.origin) && event.origin >= 1))
 
 const checkEvent = (event: NewEvent, isFrozen: boolean): CheckedEvent | Refusal => {
   if (!isPlainEnvelope(event) && !isEnvelope(event)) return explain(explainEnvelope(event), "")
@@ -125,7 +126,7 @@ const explain = (checked: Result.Result<unknown, Schema.SchemaError>, prefix: st
 
 /** Makes the record of a checked event. Its data is parsed from what is stored, so that all readers see the same. */
 export const recordOf = (sessionId: SessionId, seq: number, { event, json }: CheckedEvent): EventRecord => {
-  const { actor, at, bytes, cause, generation, type, version } = event
+  const { actor, at, bytes, cause, generation, origin, type, version } = event
   const record: { -readonly [K in keyof EventRecord]: EventRecord[K] } = {
     sessionId,
     seq,
@@ -138,5 +139,6 @@ export const recordOf = (sessionId: SessionId, seq: number, { event, json }: Che
   if (bytes !== undefined) record.bytes = bytes
   if (actor !== undefined) record.actor = actor
   if (cause !== undefined) record.cause = cause
+  if (origin !== undefined) record.origin = origin
   return record
 }

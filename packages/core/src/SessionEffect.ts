@@ -7,12 +7,13 @@ import type { Compaction } from "./EventLog.ts"
 import type { EventRecord } from "./EventRecord.ts"
 import { evolve, own } from "./evolve.ts"
 import { type KnownType, readEvent } from "./SessionEvent.ts"
-import type { SessionState } from "./SessionState.ts"
+import type { SessionState, WaitingPrompt } from "./SessionState.ts"
+import type { CommitAuthor } from "./WorkspaceAction.ts"
 
 /** One thing to do. */
 export type SessionEffect =
   | { readonly do: "open"; readonly generation: number; readonly resume: boolean }
-  | { readonly do: "perform"; readonly command: BackendCommand }
+  | { readonly do: "perform"; readonly command: BackendCommand; readonly seq: number }
   /** The generation is over: close its scope. */
   | { readonly do: "release" }
   | { readonly do: "compact"; readonly compaction: Compaction }
@@ -53,10 +54,12 @@ export const effectsOf = (before: SessionState, records: ReadonlyArray<EventReco
   return effects
 }
 
-const effectOf = (before: SessionState, record: EventRecord): SessionEffect | undefined => {
+/** What one event asks for. `before` is the state in front of it. */
+export const effectOf = (before: SessionState, record: EventRecord): SessionEffect | undefined => {
   const read = readEvent(record)
   if (read.kind !== "known") return undefined
   const event = read.event
+  const perform = (command: BackendCommand): SessionEffect => ({ do: "perform", command, seq: event.seq })
   switch (event.type) {
     case "backend.opening":
       return { do: "open", generation: event.generation, resume: event.data.resume }
@@ -65,53 +68,51 @@ const effectOf = (before: SessionState, record: EventRecord): SessionEffect | un
       if (prompt === undefined) return undefined
       const { promptId, delivery, turnId } = event.data
       const steer = turnId === undefined ? {} : { turnId }
-      return { do: "perform", command: { type: "prompt", promptId, content: prompt.content, delivery, ...steer } }
+      return perform({
+        type: "prompt",
+        promptId,
+        content: prompt.content,
+        delivery,
+        ...steer,
+        ...authorOf(before, prompt)
+      })
     }
     case "turn.interrupting":
-      return { do: "perform", command: { type: "interrupt", turnId: event.data.turnId } }
+      return perform({ type: "interrupt", turnId: event.data.turnId })
     case "permission.resolved":
       // The backend knows: it said so itself, or has ended what the request belonged to.
       if (event.data.by === "backend" || event.data.by === "end") return undefined
-      return {
-        do: "perform",
-        command: { type: "resolvePermission", requestId: event.data.requestId, outcome: event.data.outcome }
-      }
+      return perform({ type: "resolvePermission", requestId: event.data.requestId, outcome: event.data.outcome })
     case "question.answered":
       // The backend knows: it said so itself, or has ended what the request belonged to.
       if (event.data.by === "backend" || event.data.by === "end") return undefined
-      return {
-        do: "perform",
-        command: { type: "answerQuestion", requestId: event.data.requestId, outcome: event.data.outcome }
-      }
+      return perform({ type: "answerQuestion", requestId: event.data.requestId, outcome: event.data.outcome })
     case "backend.configuring":
-      return { do: "perform", command: { type: "configure", ...event.data } }
+      return perform({ type: "configure", ...event.data })
     case "context.compacting":
-      return { do: "perform", command: { type: "compact" } }
+      return perform({ type: "compact" })
     case "history.reverting":
-      return { do: "perform", command: { type: "revert", turnId: event.data.turnId } }
+      return perform({ type: "revert", turnId: event.data.turnId })
     case "history.restoring":
-      return { do: "perform", command: { type: "restore" } }
+      return perform({ type: "restore" })
     case "item.stopping":
-      return { do: "perform", command: { type: "stopItem", itemId: event.data.itemId } }
+      return perform({ type: "stopItem", itemId: event.data.itemId })
     case "session.archived":
     case "session.unarchived":
       // A backend that is not open learns of it when it is opened again.
       if (before.chart.lifecycle !== "open" || before.capabilities?.archive !== true) return undefined
-      return { do: "perform", command: { type: "archive", archived: event.type === "session.archived" } }
+      return perform({ type: "archive", archived: event.type === "session.archived" })
     case "backend.suspending":
-      return { do: "perform", command: { type: "suspend" } }
+      return perform({ type: "suspend" })
     case "backend.closing":
-      return {
-        do: "perform",
-        command: { type: "close", force: event.data.force, graceMs: event.data.graceMs }
-      }
+      return perform({ type: "close", force: event.data.force, graceMs: event.data.graceMs })
     case "terminal.resized":
       // Without a cause it is the size that the backend opened with.
       return event.cause === undefined
         ? undefined
-        : { do: "perform", command: { type: "resize", cols: event.data.cols, rows: event.data.rows } }
+        : perform({ type: "resize", cols: event.data.cols, rows: event.data.rows })
     case "process.signalled":
-      return { do: "perform", command: { type: "signal", signal: event.data.signal } }
+      return perform({ type: "signal", signal: event.data.signal })
     case "backend.lost":
     case "backend.suspended":
     case "backend.closed":
@@ -128,4 +129,11 @@ const effectOf = (before: SessionState, record: EventRecord): SessionEffect | un
     default:
       return undefined
   }
+}
+
+/** The participant who sent a prompt; nobody where it was the host. */
+const authorOf = (state: SessionState, { actor }: WaitingPrompt): { readonly author?: CommitAuthor } => {
+  const participant = actor === null ? undefined : own(state.participants, actor)
+  const name = participant?.name.trim().slice(0, 1_000)
+  return name === undefined || name === "" ? {} : { author: { name } }
 }

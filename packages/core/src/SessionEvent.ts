@@ -58,10 +58,16 @@ const item = {
   tool: optional(ToolCall)
 }
 
+/** What is known of the sandbox from then on. A field that is absent stays as it was. */
 const sandbox = S.Struct({
   provider: optional(text),
+  /** The provider's own name for it. */
   sandboxId: optional(text),
+  /** The newest state of its file system that was stored. */
   snapshotId: optional(text),
+  /** SHA-256 of the token by which its bridge is let in, in hex: of a random token, and so safe to show. */
+  tokenHash: optional(S.String.check(S.isPattern(/^[0-9a-f]{64}$/, { expected: "a SHA-256 in hex" }))),
+  /** For people: why, or how far it is. */
   reason: optional(text)
 })
 

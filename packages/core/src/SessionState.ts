@@ -18,7 +18,7 @@ import type { DataOf, Delivery, ItemKind } from "./SessionEvent.ts"
 import { type SessionStatus, statusOf } from "./SessionStatus.ts"
 
 /** Raise when a fold would give another state for the same events: checkpoints of another version are discarded. */
-export const stateVersion = 4
+export const stateVersion = 5
 
 /** Bounds of a session's state; beyond them commands are rejected as `busy` and backend events noted and left out. */
 export const stateBounds = {
@@ -30,7 +30,9 @@ export const stateBounds = {
   requests: 64,
   participants: 1_000,
   artifacts: 1_000,
-  processes: 100
+  processes: 100,
+  /** Decisions that a backend may have missed when its runtime ended; older ones count as taken. */
+  decided: 64
 } as const
 
 /** A prompt that has not been delivered. */
@@ -88,6 +90,17 @@ export interface Participant {
   readonly present: boolean
 }
 
+/** The sandbox that the session runs in, or ran in last. */
+export interface SandboxState {
+  readonly provider: string
+  /** The provider's name for it; null before it is made and once it is gone. */
+  readonly sandboxId: string | null
+  readonly snapshotId: string | null
+  readonly tokenHash: string | null
+  /** The generation for which it was made. */
+  readonly generation: number
+}
+
 /** The terminal, as far as deciding needs it. */
 export interface TerminalState {
   readonly cols: number
@@ -142,6 +155,11 @@ export interface SessionState {
   readonly participants: { readonly [participantId: string]: Participant }
   readonly artifacts: { readonly [artifactId: string]: Artifact }
   readonly processes: ReadonlyArray<LiveProcess>
+  readonly sandbox: SandboxState | null
+  /** The last {@link NewEvent.origin} that was stored: everything up to it was copied. */
+  readonly mirrored: number
+  /** The newest decisions (their seq) of this generation that its backend is to perform: at most 64. */
+  readonly decided: ReadonlyArray<number>
   readonly terminal: TerminalState | null
   /** Who typed last, and when that was logged. */
   readonly typed: { readonly actor: Actor; readonly at: number } | null
@@ -183,6 +201,9 @@ export const emptyState = (sessionId: SessionId): SessionState => ({
   participants: {},
   artifacts: {},
   processes: [],
+  sandbox: null,
+  mirrored: 0,
+  decided: [],
   terminal: null,
   typed: null,
   model: null,

@@ -52,13 +52,23 @@ export const accept = (
   if (generation !== state.generation) return { state, records: [] }
   const records: Array<EventRecord> = []
   for (const one of observed) {
+    const origin = originOf(one)
+    // It was told before, and the connection broke before that was known.
+    if (origin !== undefined && origin <= state.mirrored) continue
+    const copied = origin === undefined ? stamp : { ...stamp, origin }
     for (const body of normalise(state, one, stamp.at, policy)) {
-      const drafted: Drafted = draft(state, body, stamp)
+      const drafted: Drafted = draft(state, body, copied)
       state = drafted.state
       records.push(drafted.record)
     }
   }
   return { state, records }
+}
+
+/** Where it was copied from; a number that makes no sense counts as none. */
+const originOf = (observed: Observed): number | undefined => {
+  const origin = (observed as { readonly origin?: unknown } | null)?.origin
+  return typeof origin === "number" && Number.isSafeInteger(origin) && origin >= 1 ? origin : undefined
 }
 
 /** States in which a backend is there to say something. */

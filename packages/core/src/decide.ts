@@ -128,11 +128,13 @@ const decideBody = (state: SessionState, command: Command, context: DecideContex
 
   switch (command.type) {
     case "session.create": {
-      const { owner, ...created } = command.data
+      const { open = true, owner, ...created } = command.data
       const events: Array<EventBody> = [{ type: "session.created", data: created }]
       if (owner !== undefined) events.push({ type: "participant.joined", data: { ...owner, role: "owner" } })
       // In the same append: a crash leaves either nothing, or a session that the next start knows to be opening.
-      events.push({ type: "backend.opening", data: { attempt: 1, resume: command.data.nativeId !== undefined } })
+      if (open) {
+        events.push({ type: "backend.opening", data: { attempt: 1, resume: command.data.nativeId !== undefined } })
+      }
       return events
     }
     case "session.open":
@@ -210,6 +212,7 @@ const decideBody = (state: SessionState, command: Command, context: DecideContex
       switch (lifecycle) {
         case "closing":
           return no("illegal_state", "the session is closing")
+        case "created":
         case "suspended":
           return [queued, opening(state, can, 1)]
         case "closed":

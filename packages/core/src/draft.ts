@@ -12,6 +12,8 @@ export interface Stamp {
   readonly at: number
   readonly actor?: Actor
   readonly cause?: CommandId
+  /** Its number in the log that it was copied from. */
+  readonly origin?: number
 }
 
 /** An event that has its place in the log, and the state after it. */
@@ -33,7 +35,8 @@ export const draft = (state: SessionState, body: EventBody, stamp: Stamp): Draft
     data: body.data as NewEvent["data"],
     ...(body.bytes === undefined ? {} : { bytes: body.bytes }),
     ...(stamp.actor === undefined ? {} : { actor: stamp.actor }),
-    ...(stamp.cause === undefined ? {} : { cause: stamp.cause })
+    ...(stamp.cause === undefined ? {} : { cause: stamp.cause }),
+    ...(stamp.origin === undefined ? {} : { origin: stamp.origin })
   }
   return { state: evolve(state, record), record }
 }

@@ -4,7 +4,13 @@ import type { Question } from "./Content.ts"
 import type { EventRecord } from "./EventRecord.ts"
 import { chartAccepts, type ChartType, isChartType, moveChart } from "./SessionChart.ts"
 import { readEvent, type SessionEvent } from "./SessionEvent.ts"
-import { type WaitingRequest, type SessionState, stateBounds, type TerminalState } from "./SessionState.ts"
+import {
+  type SandboxState,
+  type SessionState,
+  stateBounds,
+  type TerminalState,
+  type WaitingRequest
+} from "./SessionState.ts"
 
 /** An opening that lived this long counts as a success: one minute. Later losses start counting attempts anew. */
 const stableAfterMs = 60_000
@@ -12,6 +18,7 @@ const stableAfterMs = 60_000
 /** Folds one stored event in. What is unknown, corrupt or illegal moves `seq` and `at`, and nothing else. */
 export const evolve = (state: SessionState, record: EventRecord): SessionState => {
   const next: Writable<SessionState> = { ...state, seq: record.seq, at: Math.max(state.at, record.at) }
+  if (record.origin !== undefined && record.origin > state.mirrored) next.mirrored = record.origin
   // The hot path, without a schema: only the count of bytes matters.
   if (record.type === "terminal.output") {
     const terminal = terminalOf(next)
@@ -29,7 +36,46 @@ export const evolve = (state: SessionState, record: EventRecord): SessionState =
     if (next.chart.turn !== state.chart.turn) next.turnAt = event.at
   }
   apply(next, event, state)
+  if (isDecision(event)) next.decided = [...next.decided, event.seq].slice(-stateBounds.decided)
   return next
+}
+
+/** What a backend has to perform and cannot be seen from the state whether it did. Prompts are asked for by their ids. */
+const isDecision = (event: SessionEvent): boolean => {
+  switch (event.type) {
+    case "turn.interrupting":
+    case "backend.configuring":
+    case "context.compacting":
+    case "history.reverting":
+    case "history.restoring":
+    case "item.stopping":
+    case "process.signalled":
+      return true
+    case "permission.resolved":
+    case "question.answered":
+      return event.data.by === "answer" || event.data.by === "deadline"
+    case "terminal.resized":
+      return event.cause !== undefined
+    default:
+      return false
+  }
+}
+
+/** A new token is a new sandbox; one that has stopped is gone, and its snapshot stays. */
+const sandboxAfter = (
+  before: SandboxState | null,
+  { data, generation, type }: Extract<SessionEvent, { readonly type: `sandbox.${string}` }>
+): SandboxState => {
+  const known = before ?? { provider: "", sandboxId: null, snapshotId: null, tokenHash: null, generation }
+  const isNew = data.tokenHash !== undefined && data.tokenHash !== known.tokenHash
+  const isOver = type === "sandbox.stopped" || type === "sandbox.failed"
+  return {
+    provider: data.provider ?? known.provider,
+    sandboxId: isOver ? null : (data.sandboxId ?? (isNew ? null : known.sandboxId)),
+    snapshotId: data.snapshotId ?? known.snapshotId,
+    tokenHash: isOver ? null : (data.tokenHash ?? known.tokenHash),
+    generation: isNew ? generation : known.generation
+  }
 }
 
 /** Folds many, in order. */
@@ -72,6 +118,7 @@ const apply = (next: Writable<SessionState>, event: SessionEvent, before: Sessio
       next.archived = false
       return
     case "backend.opening":
+      next.decided = []
       next.generation = event.generation
       next.attempts = event.data.attempt
       next.end = null
@@ -86,6 +133,17 @@ const apply = (next: Writable<SessionState>, event: SessionEvent, before: Sessio
       return
     case "backend.closing":
       next.graceMs = event.data.graceMs
+      return
+    case "sandbox.pending":
+    case "sandbox.warming":
+    case "sandbox.syncing":
+    case "sandbox.ready":
+    case "sandbox.running":
+    case "sandbox.stale":
+    case "sandbox.snapshotted":
+    case "sandbox.stopped":
+    case "sandbox.failed":
+      next.sandbox = sandboxAfter(before.sandbox, event)
       return
     case "backend.configured": {
       const { effort, mode, model } = event.data

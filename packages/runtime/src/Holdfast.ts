@@ -56,6 +56,8 @@ export interface CreateSession {
   readonly spec: unknown
   readonly title?: string
   readonly labels?: { readonly [name: string]: string }
+  /** False: the first prompt opens it, or a `session.open`, or somebody who begins to type. Default true. */
+  readonly open?: boolean
   /** Joins as owner. Without one, only the host may act. */
   readonly owner?: { readonly participantId: ParticipantId; readonly name: string }
   /** Made by the caller, so that a repeat makes no second session; a new one unless given. */
@@ -219,6 +221,7 @@ export const makeHoldfast = (
             ...(title === undefined ? {} : { title }),
             ...(checked.workspace === undefined ? {} : { workspace: checked.workspace }),
             ...(create.labels === undefined ? {} : { labels: create.labels }),
+            ...(create.open === undefined ? {} : { open: create.open }),
             ...(create.owner === undefined ? {} : { owner: create.owner }),
             ...extra
           }

@@ -16,6 +16,8 @@ export const applicationId = 0x484f4c44
  * sessions that were deleted and whose rows are still to be removed.
  *
  * Version 2 finds the receipt of a command by its id, also after a compaction took the events.
+ *
+ * Version 3 says of an event that is a copy which number it has in the log that it was copied from.
  */
 export const migrations: ReadonlyArray<string> = [
   `CREATE TABLE sessions (
@@ -81,7 +83,8 @@ export const migrations: ReadonlyArray<string> = [
    ) WITHOUT ROWID;
    INSERT INTO receipts
      SELECT id >> 32, cause, min(id & 0xffffffff), max(id & 0xffffffff) FROM events
-     WHERE cause IS NOT NULL GROUP BY id >> 32, cause;`
+     WHERE cause IS NOT NULL GROUP BY id >> 32, cause;`,
+  `ALTER TABLE events ADD COLUMN origin INTEGER;`
 ]
 
 /** The version that this library reads and writes. */

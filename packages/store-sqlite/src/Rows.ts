@@ -39,15 +39,16 @@ export const addEvent = (batch: WriteBatch, session: number, seq: number, { even
     data,
     bytes,
     event.actor ?? null,
-    event.cause ?? null
+    event.cause ?? null,
+    event.origin ?? null
   ])
 }
 
-/** seq, at, generation, type, version, data, bytes, actor, cause, as they are in the file: anything. */
+/** seq, at, generation, type, version, data, bytes, actor, cause, origin, as they are in the file: anything. */
 export type StoredRow = ReadonlyArray<unknown>
 
 /** The columns of {@link StoredRow}. */
-export const storedColumns = "id & 0xffffffff, at, generation, type, version, data, bytes, actor, cause"
+export const storedColumns = "id & 0xffffffff, at, generation, type, version, data, bytes, actor, cause, origin"
 
 /** Reads the pieces of one event from a number on. */
 export type ReadPieces = (seq: number, from: number, count: number) => ReadonlyArray<Uint8Array>
@@ -65,7 +66,7 @@ const join = (pieces: ReadonlyArray<Uint8Array>, count: number): Uint8Array | un
 
 /** Makes the record of a row, or says why the row is damaged. */
 export const readRow = (sessionId: SessionId, row: StoredRow, pieces: ReadPieces): EventRecord | CorruptRow => {
-  const [seq, at, generation, type, version, storedData, storedBytes, actor, cause] = row as [
+  const [seq, at, generation, type, version, storedData, storedBytes, actor, cause, origin] = row as [
     number,
     ...ReadonlyArray<unknown>
   ]
@@ -103,5 +104,6 @@ export const readRow = (sessionId: SessionId, row: StoredRow, pieces: ReadPieces
   }
   if (actor !== null) record.actor = actor as string
   if (cause !== null) record.cause = cause as NonNullable<EventRecord["cause"]>
+  if (origin !== null) record.origin = origin as number
   return record
 }

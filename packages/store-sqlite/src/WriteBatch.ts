@@ -4,7 +4,7 @@
  */
 import type { DatabaseSync } from "node:sqlite"
 
-/** session, seq, at, generation, type, version, data, bytes, actor, cause */
+/** session, seq, at, generation, type, version, data, bytes, actor, cause, origin */
 export type EventRow = readonly [
   session: number,
   seq: number,
@@ -15,7 +15,8 @@ export type EventRow = readonly [
   data: string | number,
   bytes: Uint8Array | number | null,
   actor: string | null,
-  cause: string | null
+  cause: string | null,
+  origin: number | null
 ]
 
 /** id, session id, seq, version, archived, backend, status, search, updated at, changed, summary */
@@ -73,7 +74,7 @@ export const makeWriter = (db: DatabaseSync, generation: number): Writer => {
   const commit = db.prepare("COMMIT")
   const rollback = db.prepare("ROLLBACK")
   const fence = db.prepare("SELECT generation FROM lease")
-  const event = db.prepare("INSERT INTO events VALUES ((? << 32) | ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+  const event = db.prepare("INSERT INTO events VALUES ((? << 32) | ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
   const session = db.prepare(
     `INSERT INTO sessions (id, session_id, seq, version, archived, backend, status, search, updated_at, changed, summary)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)

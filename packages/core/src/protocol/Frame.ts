@@ -43,7 +43,8 @@ const EventFrame = Schema.Struct({
   data: Schema.Record(Schema.String, Schema.Unknown),
   bytes: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
   actor: Schema.optionalKey(Actor),
-  cause: Schema.optionalKey(CommandId)
+  cause: Schema.optionalKey(CommandId),
+  origin: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)))
 })
 
 const seq = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
