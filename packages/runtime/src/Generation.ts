@@ -17,8 +17,8 @@ import {
 } from "@holdfast/core"
 import { Cause, Effect, Fiber, FiberSet, Scope, Semaphore, Stream } from "effect"
 
-/** How long a backend may take to take a command, in milliseconds: past it, it counts as lost. */
-const performTimeoutMs = 60_000
+/** How long a backend may take to take a command unless it says otherwise, in milliseconds: past it, it counts as lost. */
+const defaultPerformTimeoutMs = 60_000
 
 /** Commands that are performed at once, those of the terminal aside: far more than a person or a turn brings. */
 const maxPerforming = 64
@@ -35,12 +35,33 @@ export type Tell = (generation: number, events: ReadonlyArray<Observed>) => Effe
 /** A running generation. */
 export interface Generation {
   readonly number: number
-  /** Performs what was decided. The outcome comes back as events. Never waits. */
-  readonly perform: (command: BackendCommand) => void
+  /** Performs what was decided at `seq`. The outcome comes back as events. Never waits. */
+  readonly perform: (command: BackendCommand, seq: number) => void
   /** Asks it directly, for what is not decided by the log: keystrokes, and the native side of a fork. */
   readonly ask: (command: BackendCommand) => Effect.Effect<Performed, BackendRefused | BackendLost>
+  /** A release from now on leaves it running, for the next runtime. */
+  readonly detach: Effect.Effect<void>
   /** Ends it and all that it started. Completes when nothing of it is left. */
   readonly release: Effect.Effect<void>
+}
+
+/** How a generation comes about: anew, with the native session that there was, or as the one that goes on. */
+export type Opening = "open" | "resume" | "reattach"
+
+/** What was decided and a reattached backend has not taken, oldest first. */
+export type Missed = (
+  taken: ReadonlyArray<number>
+) => Effect.Effect<ReadonlyArray<{ readonly command: BackendCommand; readonly seq: number }>>
+
+/** What a generation is made of. */
+export interface GenerationParts {
+  readonly backend: Backend
+  readonly request: Omit<OpenRequest, "tell">
+  readonly opening: Opening
+  readonly missed: Missed
+  /** How many people look on. */
+  readonly people: () => number
+  readonly tell: Tell
 }
 
 /**
@@ -48,15 +69,15 @@ export interface Generation {
  * ends by itself or is released.
  */
 export const startGeneration = (
-  backend: Backend,
+  parts: GenerationParts,
   before: Effect.Effect<void>,
-  request: OpenRequest,
-  resume: boolean,
-  tell: Tell,
   scope: Scope.Scope
 ): Effect.Effect<Generation> =>
   Effect.gen(function* () {
-    const number = request.generation
+    const { backend, opening, tell } = parts
+    const number = parts.request.generation
+    const request: OpenRequest = { ...parts.request, tell: (events) => tell(number, events) }
+    const timeoutMs = backend.performTimeoutMs ?? defaultPerformTimeoutMs
     const fork = yield* Scope.provide(FiberSet.makeRuntime(), scope)
     // What goes to a terminal keeps its order; what goes to an agent must not wait behind a slow prompt.
     const terminalLane = Semaphore.makeUnsafe(1)
@@ -67,7 +88,13 @@ export const startGeneration = (
     const life = Effect.gen(function* () {
       yield* before
       session = yield* backend.open(request)
-      yield* tell(number, openedEvents(session, request, resume))
+      yield* tell(number, openedEvents(session, request, opening))
+      if (opening === "reattach") {
+        for (const { command, seq } of yield* parts.missed(session.taken ?? [])) perform(command, seq)
+      }
+      if (parts.people() > 0 && backend.capabilities.reattach === true) {
+        fork(Effect.ignore(ask({ type: "watched", people: parts.people() })))
+      }
       yield* Stream.runForEach(session.events, (batch) => tell(number, batch))
       // After an orderly end, which was told already, this is left out.
       return yield* new BackendLost({ backend: backend.name, reason: "it ended without a word", retryable: true })
@@ -90,20 +117,20 @@ export const startGeneration = (
 
     const fiber = yield* Effect.forkIn(life, scope)
 
-    const ask = (command: BackendCommand): Effect.Effect<Performed, BackendRefused | BackendLost> =>
+    const ask = (command: BackendCommand, seq?: number): Effect.Effect<Performed, BackendRefused | BackendLost> =>
       Effect.suspend(() => {
         if (session === undefined) return Effect.fail(gone(backend))
-        const performed = session.perform(command)
+        const performed = session.perform(command, seq)
         // A keystroke has no use for a timer: a backend takes it at once or refuses it.
         return command.type === "write"
           ? performed
           : Effect.timeoutOrElse(performed, {
-              duration: performTimeoutMs,
-              orElse: () => Effect.fail(unresponsive(backend, command))
+              duration: timeoutMs,
+              orElse: () => Effect.fail(unresponsive(backend, command, timeoutMs))
             })
       })
 
-    const perform = (command: BackendCommand): void => {
+    const perform = (command: BackendCommand, seq: number): void => {
       if (command.type === "close" && session === undefined) {
         // Not open yet: there is nobody to ask, so the attempt itself is given up.
         const reason = "closed before it was open"
@@ -118,7 +145,7 @@ export const startGeneration = (
       waiting += 1
       const lane = command.type === "resize" || command.type === "signal" ? terminalLane : agentLane
       fork(
-        lane.withPermit(performing(number, command, ask, tell)).pipe(
+        lane.withPermit(performing(number, command, ask(command, seq), tell)).pipe(
           Effect.ensuring(
             Effect.sync(() => {
               waiting -= 1
@@ -132,6 +159,7 @@ export const startGeneration = (
       number,
       perform,
       ask,
+      detach: Effect.suspend(() => session?.detach ?? Effect.void),
       release: Fiber.interrupt(fiber)
     }
   })
@@ -144,19 +172,20 @@ const lost = (error: BackendLost): Observed => ({
 })
 
 /** The first events of a generation: what became of prompts in doubt, that it is open, and how large its terminal is. */
-const openedEvents = (session: BackendSession, request: OpenRequest, resume: boolean): ReadonlyArray<Observed> => {
+const openedEvents = (session: BackendSession, request: OpenRequest, how: Opening): ReadonlyArray<Observed> => {
   const arrived = new Set<string>(session.arrived ?? [])
   const doubts = request.inDoubt.map((promptId): Observed =>
     arrived.has(promptId)
       ? { type: "prompt.delivered", data: { promptId } }
       : { type: "prompt.returned", data: { promptId, error: { message: "it had not arrived", retryable: true } } }
   )
+  if (how === "reattach") return [...doubts, { type: "link.connected", data: {} }]
   const data = {
     capabilities: session.capabilities,
     ...(session.nativeId === undefined ? {} : { nativeId: session.nativeId }),
     ...(session.version === undefined ? {} : { version: session.version })
   }
-  const opened: Observed = { type: resume ? "backend.resumed" : "backend.opened", data }
+  const opened: Observed = { type: how === "resume" ? "backend.resumed" : "backend.opened", data }
   const sized: ReadonlyArray<Observed> =
     session.size === undefined ? [] : [{ type: "terminal.resized", data: session.size }]
   return [...doubts, opened, ...sized]
@@ -164,10 +193,10 @@ const openedEvents = (session: BackendSession, request: OpenRequest, resume: boo
 
 const gone = (backend: Backend) => new BackendLost({ backend: backend.name, reason: "it is not open", retryable: true })
 
-const unresponsive = (backend: Backend, command: BackendCommand) =>
+const unresponsive = (backend: Backend, command: BackendCommand, timeoutMs: number) =>
   new BackendLost({
     backend: backend.name,
-    reason: `it did not take ${command.type} within ${performTimeoutMs} ms`,
+    reason: `it did not take ${command.type} within ${timeoutMs} ms`,
     retryable: true
   })
 
@@ -175,10 +204,10 @@ const unresponsive = (backend: Backend, command: BackendCommand) =>
 const performing = (
   generation: number,
   command: BackendCommand,
-  ask: Generation["ask"],
+  performed: Effect.Effect<Performed, BackendRefused | BackendLost>,
   tell: Tell
 ): Effect.Effect<void> =>
-  Effect.matchEffect(command.type === "interrupt" ? retryRefused(ask(command)) : ask(command), {
+  Effect.matchEffect(command.type === "interrupt" ? retryRefused(performed) : performed, {
     onSuccess: (performed) =>
       command.type === "prompt" ? tell(generation, [delivered(command.promptId, performed)]) : Effect.void,
     onFailure: (error) => {

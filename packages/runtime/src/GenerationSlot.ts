@@ -1,7 +1,7 @@
 /** The place of a session's one generation: opened after the one before has stopped, asked, and released. */
 import type { Backend, PromptId, SessionEffect, SessionState } from "@holdfast/core"
 import { Effect, FiberSet, type Scope } from "effect"
-import { type Generation, startGeneration, type Tell } from "./Generation.ts"
+import { type Generation, type Missed, type Opening, startGeneration, type Tell } from "./Generation.ts"
 
 /** What a slot needs. */
 export interface GenerationSlotParts {
@@ -9,6 +9,9 @@ export interface GenerationSlotParts {
   readonly tell: Tell
   /** Values that the first opening gets and the log does not. */
   readonly secrets: unknown
+  readonly missed: Missed
+  /** How many people look on. */
+  readonly people: () => number
 }
 
 /** The slot. */
@@ -17,6 +20,8 @@ export interface GenerationSlot {
   readonly current: () => Generation | undefined
   /** Carries out what stored events ask of the backend. Never waits for it. */
   readonly run: (effect: Exclude<SessionEffect, { readonly do: "compact" }>, state: SessionState) => Effect.Effect<void>
+  /** Takes up the generation that an earlier runtime left running. */
+  readonly reattach: (state: SessionState) => Effect.Effect<void>
   /** Ends it, and waits. */
   readonly release: Effect.Effect<void>
 }
@@ -30,22 +35,25 @@ export const makeGenerationSlot = (parts: GenerationSlotParts): Effect.Effect<Ge
     let released: Effect.Effect<void> = Effect.void
     let secrets = parts.secrets
 
-    const open = (number: number, resume: boolean, state: SessionState) =>
+    const open = (number: number, how: Opening, state: SessionState) =>
       Effect.gen(function* () {
         const request = {
           sessionId: state.sessionId,
           generation: number,
           spec: state.spec,
           ...(secrets === undefined ? {} : { secrets }),
-          ...(resume && state.nativeId !== null ? { nativeId: state.nativeId } : {}),
+          ...(how !== "open" && state.nativeId !== null ? { nativeId: state.nativeId } : {}),
           inDoubt: state.prompts
             .filter((prompt) => prompt.dispatchedAt !== null || prompt.inDoubt)
             .map((prompt) => prompt.promptId as PromptId),
-          ...(state.terminal === null ? {} : { size: { cols: state.terminal.cols, rows: state.terminal.rows } })
+          ...(state.terminal === null ? {} : { size: { cols: state.terminal.cols, rows: state.terminal.rows } }),
+          ...(state.sandbox === null ? {} : { sandbox: state.sandbox }),
+          ...(how === "reattach" ? { reattach: { mirrored: state.mirrored } } : {})
         }
         secrets = undefined
         const before = generation?.release ?? released
-        generation = yield* startGeneration(parts.backend, before, request, resume, parts.tell, scope)
+        const { backend, missed, people, tell } = parts
+        generation = yield* startGeneration({ backend, request, opening: how, missed, people, tell }, before, scope)
       })
 
     return {
@@ -53,9 +61,9 @@ export const makeGenerationSlot = (parts: GenerationSlotParts): Effect.Effect<Ge
       run: (effect, state) => {
         switch (effect.do) {
           case "open":
-            return open(effect.generation, effect.resume, state)
+            return open(effect.generation, effect.resume ? "resume" : "open", state)
           case "perform":
-            return Effect.sync(() => generation?.perform(effect.command))
+            return Effect.sync(() => generation?.perform(effect.command, effect.seq))
           case "release":
             return Effect.sync(() => {
               if (generation === undefined) return
@@ -66,6 +74,7 @@ export const makeGenerationSlot = (parts: GenerationSlotParts): Effect.Effect<Ge
             })
         }
       },
+      reattach: (state) => open(state.generation, "reattach", state),
       release: Effect.suspend(() => generation?.release ?? released)
     }
   })

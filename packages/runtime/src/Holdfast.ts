@@ -1,6 +1,8 @@
 /** The runtime: what a host app composes from a log and backends. */
 import {
   type Backend,
+  type BackendLost,
+  type BackendRefused,
   checkCommand,
   type Command,
   type CommandBody,
@@ -15,6 +17,7 @@ import {
   makeSessionId,
   maxWriteBytes,
   type ParticipantId,
+  roleCovers,
   type Receipt,
   type Removed,
   type SessionId,
@@ -22,9 +25,11 @@ import {
   type SessionPolicy,
   type SessionState,
   type SpecInvalid,
+  WorkspaceAction,
+  type WorkspaceResult,
   defaultPolicy
 } from "@holdfast/core"
-import { Clock, Context, Effect, Layer, Metric, Option, type Scope } from "effect"
+import { Clock, Context, Effect, Layer, Metric, Option, Result, Schema, type Scope } from "effect"
 import { defaultMaxLive, type LiveSessions, makeLiveSessions } from "./LiveSessions.ts"
 import { forkNative } from "./NativeFork.ts"
 import { sweep, type Swept } from "./Recovery.ts"
@@ -84,6 +89,9 @@ export interface ForkSession extends CommandOptions {
   readonly owner?: CreateSession["owner"]
 }
 
+/** What goes on at a client. */
+export type SessionSignal = { readonly type: "typing" } | { readonly type: "watched"; readonly people: number }
+
 /** Runs sessions. Everything that {@link SessionReader} does, and what only the owner of the log may do. */
 export interface HoldfastService extends SessionReader {
   /** What sessions can run on, by name, and what their sessions can do at most. */
@@ -108,6 +116,21 @@ export interface HoldfastService extends SessionReader {
     sessionId: SessionId,
     options?: ForkSession
   ) => Effect.Effect<Receipt, CommandError | SessionNotFound | SpecInvalid>
+  /**
+   * Says what goes on at a client, and is no event. Somebody began to type: a session that is not opened yet or was put to rest is
+   * opened, so that it is there when the prompt comes. So many people look on: what is watched is not put to rest as soon.
+   * Never fails, and does nothing where it means nothing.
+   */
+  readonly signal: (sessionId: SessionId, signal: SessionSignal) => Effect.Effect<void>
+  /**
+   * Does something with the git repository that a session works in. Rejected as `unsupported` where it has none, and as
+   * `illegal_state` while the session is not open. A commit without an author is the actor's.
+   */
+  readonly workspace: (
+    sessionId: SessionId,
+    action: WorkspaceAction,
+    options?: Pick<CommandOptions, "actor">
+  ) => Effect.Effect<WorkspaceResult, CommandError | SessionNotFound | BackendRefused | BackendLost>
   /** Deletes an ended session with its log. */
   readonly remove: (sessionId: SessionId) => Effect.Effect<void, CommandRejected | SessionNotFound | LogUnavailable>
   readonly gc: (
@@ -163,8 +186,11 @@ export const makeHoldfast = (
         if (bytes > 0) Telemetry.outputStored.updateUnsafe(bytes, context)
         snapshotter.note(after.sessionId, after.terminal)
       },
-      onDropped: (sessionId) => snapshotter.forget(sessionId)
+      onDropped: (sessionId) => snapshotter.forget(sessionId),
+      people: (sessionId) => people.get(sessionId) ?? 0
     })
+    /** Sessions that somebody looks on: as many as there are watchers at most. */
+    const people = new Map<SessionId, number>()
     const snapshotter = yield* makeSnapshotter({
       log,
       record: (sessionId, event) =>
@@ -176,6 +202,17 @@ export const makeHoldfast = (
       ...(options.screenWorkerUrl === undefined ? {} : { workerUrl: options.screenWorkerUrl })
     })
     yield* Effect.addFinalizer(() => settleAll(live, policy, () => clock.currentTimeMillisUnsafe()))
+    yield* Effect.forEach(
+      options.backends,
+      (backend) =>
+        backend.start?.({
+          state: (sessionId) =>
+            Effect.map(live.get(sessionId), (owner) => owner.state()).pipe(
+              Effect.catchTag("SessionNotFound", () => Effect.succeed(undefined))
+            )
+        }) ?? Effect.void,
+      { discard: true }
+    )
     const swept = yield* sweep(log, live.get).pipe(Effect.catchTag("SessionNotFound", Effect.die))
     const reader = makeSessionReader(log)
 
@@ -299,6 +336,57 @@ export const makeHoldfast = (
       )
     })
 
+    const signal: HoldfastService["signal"] = (sessionId, given) => {
+      if (given.type === "watched") {
+        if (given.people > 0) people.set(sessionId, given.people)
+        else people.delete(sessionId)
+        const owner = live.peek(sessionId)
+        return owner === undefined || owner.backend.capabilities.reattach !== true
+          ? Effect.void
+          : Effect.ignore(owner.ask({ type: "watched", people: given.people }))
+      }
+      return Effect.gen(function* () {
+        const owner = yield* live.get(sessionId)
+        const { lifecycle } = owner.state().chart
+        if (lifecycle !== "created" && lifecycle !== "suspended") return
+        yield* owner.submit({ type: "session.open", data: {}, ...envelope(sessionId, undefined), actor: "runtime" })
+      }).pipe(
+        // Somebody else opened it meanwhile, or it is gone: the prompt itself will tell.
+        Effect.catch((error) => Effect.logDebug("a session was not opened early", error))
+      )
+    }
+
+    const workspace: HoldfastService["workspace"] = Effect.fn("Holdfast.workspace")(
+      function* (sessionId, action, given) {
+        const owner = yield* live.get(sessionId)
+        const state = owner.state()
+        const rejected = (reason: "unsupported" | "invalid" | "forbidden", detail: string, field?: string) =>
+          new CommandRejected({
+            sessionId,
+            command: "workspace",
+            reason,
+            detail,
+            ...(field === undefined ? {} : { field })
+          })
+        const actor = given?.actor ?? "host"
+        const participant = actor === "host" ? undefined : state.participants[actor]
+        if (actor !== "host" && (participant?.present !== true || !roleCovers(participant.role, "member"))) {
+          return yield* rejected("forbidden", `${actor} is no member of this session`)
+        }
+        const checked = decodeAction(action)
+        if (Result.isFailure(checked)) return yield* rejected("invalid", checked.failure.message, "action")
+        if ((state.capabilities ?? owner.backend.capabilities).workspace !== true) {
+          return yield* rejected("unsupported", "it does not work in a git repository that the host knows of")
+        }
+        const wanted = checked.success
+        const isTheirs = wanted.do === "commit" && wanted.author === undefined && participant !== undefined
+        const author = isTheirs ? { author: { name: participant.name } } : {}
+        const performed = yield* owner.ask({ type: "workspace", action: { ...wanted, ...author } })
+        if (performed.workspace !== undefined) return performed.workspace
+        return yield* rejected("unsupported", `its backend does not ${action.do}`)
+      }
+    )
+
     const remove: HoldfastService["remove"] = Effect.fnUntraced(function* (sessionId) {
       const { lifecycle } = (yield* live.get(sessionId)).state().chart
       if (lifecycle !== "closed" && lifecycle !== "failed" && lifecycle !== "suspended") {
@@ -320,12 +408,16 @@ export const makeHoldfast = (
       create,
       command,
       fork,
+      signal,
+      workspace,
       remove,
       gc: (given) => log.gc({ ...given, now: clock.currentTimeMillisUnsafe() }),
       vacuum: log.vacuum,
       until: (sessionId, fits) => Effect.flatMap(live.get(sessionId), (owner) => owner.until(fits))
     }
   })
+
+const decodeAction = Schema.decodeUnknownResult(WorkspaceAction)
 
 /** A `terminal.write` as its schema has it; anything else takes the common way, where what is wrong is named. */
 const isKeystroke = (given: unknown): boolean => {
@@ -382,8 +474,15 @@ const settle = (
   Effect.gen(function* () {
     const { sessionId, chart, capabilities, nativeId } = owner.state()
     if (!isOpen(chart.lifecycle)) return
+    if (chart.lifecycle === "open" && capabilities?.reattach === true) {
+      yield* owner.detach
+      yield* owner.tell([{ type: "link.reconnecting", data: { attempt: 0, reason: "the runtime was stopped" } }])
+      return yield* live.drop(sessionId)
+    }
     if (capabilities?.resume === true && nativeId !== null && chart.lifecycle !== "closing") {
-      yield* owner.tell([{ type: "backend.lost", data: { reason: "the runtime was stopped", retryable: true } }])
+      yield* owner.tell([
+        { type: "backend.lost", data: { reason: "the runtime was stopped", retryable: true } }
+      ])
       return yield* live.drop(sessionId)
     }
     if (chart.lifecycle !== "closing") {

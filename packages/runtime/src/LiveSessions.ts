@@ -32,6 +32,8 @@ export interface LiveSessionsParts {
   readonly onStored: (events: number, before: SessionState, after: SessionState) => void
   /** Told when the owner of a session is let go. */
   readonly onDropped: (sessionId: SessionId) => void
+  /** How many people look on a session. */
+  readonly people: (sessionId: SessionId) => number
 }
 
 /** The owners. */
@@ -101,10 +103,13 @@ export const makeLiveSessions = (parts: LiveSessionsParts): Effect.Effect<LiveSe
         const start = Effect.gen(function* () {
           const state = yield* load
           const name = backend ?? state.backend
+          const found = byName.get(name) ?? unknownBackend(name)
+          const openTimeoutMs = found.openTimeoutMs ?? parts.policy.openTimeoutMs
           const owner = yield* startOwner({
             log: parts.log,
-            backend: byName.get(name) ?? unknownBackend(name),
-            policy: parts.policy,
+            backend: found,
+            policy: { ...parts.policy, openTimeoutMs },
+            people: () => parts.people(sessionId),
             state,
             onStored: parts.onStored,
             secrets

@@ -4,6 +4,7 @@
  */
 import {
   type EventLogService,
+  type Observed,
   type LogUnavailable,
   type SessionId,
   type SessionNotFound,
@@ -47,7 +48,8 @@ export const sweep = Effect.fn("Holdfast.sweep")(function* (
       ({ sessionId }) =>
         Effect.gen(function* () {
           const owner = yield* ownerOf(sessionId)
-          orphans += yield* endOrphans(owner.state())
+          // What runs elsewhere is its backend's to end: here only its numbers look like processes.
+          if (owner.backend.capabilities.reattach !== true) orphans += yield* endOrphans(owner.state())
           yield* settle(owner)
         }),
       { concurrency, discard: true }
@@ -59,6 +61,10 @@ export const sweep = Effect.fn("Holdfast.sweep")(function* (
 /** Tells the session that its generation is over. What follows (resume, close) is decided as at any other loss. */
 const settle = (owner: SessionOwner): Effect.Effect<void> => {
   const { capabilities, chart } = owner.state()
+  if (chart.lifecycle === "open" && capabilities?.reattach === true && owner.backend.capabilities.reattach === true) {
+    const away: Observed = { type: "link.reconnecting", data: { attempt: 0, reason: "the runtime was restarted" } }
+    return Effect.andThen(owner.tell([away]), owner.reattach)
+  }
   if (chart.lifecycle === "closing") {
     return owner.tell([{ type: "backend.closed", data: { reason: "the runtime ended while it was closing" } }])
   }

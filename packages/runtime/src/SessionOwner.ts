@@ -10,6 +10,7 @@ import {
   CommandRejected,
   type Compaction,
   decide,
+  effectOf,
   effectsOf,
   type EventInvalid,
   type EventLogService,
@@ -29,6 +30,7 @@ import {
 import { Clock, Deferred, Effect, Exit, Fiber, FiberSet, type Scope } from "effect"
 import { makeAlarm } from "./Alarm.ts"
 import { dueEvents, nextDue } from "./dueEvents.ts"
+import type { Missed } from "./Generation.ts"
 import { makeGenerationSlot } from "./GenerationSlot.ts"
 import { Mailbox } from "./Mailbox.ts"
 import { RecentReceipts } from "./RecentReceipts.ts"
@@ -60,6 +62,8 @@ export interface OwnerParts {
   readonly onStored?: (events: number, before: SessionState, after: SessionState) => void
   /** Values that the first opening gets and the log does not. */
   readonly secrets?: unknown
+  /** How many people look on. */
+  readonly people?: () => number
 }
 
 /** A live session. */
@@ -74,6 +78,10 @@ export interface SessionOwner {
   readonly tell: (events: ReadonlyArray<Observed>) => Effect.Effect<void>
   /** Asks the open backend for something that no event decides: the native side of a fork. */
   readonly ask: (command: BackendCommand) => Effect.Effect<Performed, BackendRefused | BackendLost | CommandRejected>
+  /** Takes up the generation that an earlier runtime left running; returns at once. What comes of it is told. */
+  readonly reattach: Effect.Effect<void>
+  /** From now on the end of the owner leaves its generation running, for the next runtime. */
+  readonly detach: Effect.Effect<void>
   /** Completes with the first state, from now on, that fits; at once if the present one does. */
   readonly until: (fits: (state: SessionState) => boolean) => Effect.Effect<SessionState>
   /** Whether nothing runs and nothing waits: such an owner may be let go. */
@@ -109,7 +117,30 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
           yield* Effect.ignore(Deferred.await(reply))
       })
 
-    const slot = yield* makeGenerationSlot({ backend, tell, secrets: parts.secrets })
+    /** Reads what was decided and not taken. What cannot be read was not to be performed. */
+    const missed: Missed = (taken) =>
+      Effect.forEach(
+        state.decided.filter((seq) => !taken.includes(seq)),
+        (seq) =>
+          Effect.map(log.read(sessionId, seq - 1, { limit: 1 }), (page) => {
+            const record = page.answer === "exact" ? page.events[0] : undefined
+            const effect = record?.seq === seq ? effectOf(state, record) : undefined
+            return effect?.do === "perform" ? [{ command: effect.command, seq }] : []
+          })
+      ).pipe(
+        Effect.map((all) => all.flat()),
+        Effect.catchCause((cause) =>
+          Effect.as(Effect.logWarning("what a backend may have missed could not be read", cause), [])
+        )
+      )
+
+    const slot = yield* makeGenerationSlot({
+      backend,
+      tell,
+      secrets: parts.secrets,
+      missed,
+      people: parts.people ?? (() => 0)
+    })
     const alarm = yield* makeAlarm(
       clock,
       Effect.sync(() => mailbox.put({ kind: "tick" }))
@@ -322,6 +353,8 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
       submit,
       tell: (events) => tell(state.generation, events),
       ask,
+      reattach: Effect.suspend(() => slot.reattach(state)),
+      detach: Effect.suspend(() => slot.current()?.detach ?? Effect.void),
       until,
       isIdle: () =>
         // Whoever waits for a state would be told one that does not fit.
