@@ -17,6 +17,7 @@ import { addEntry, entryAt, openPosition, replaceEntry, type Timeline } from "./
 import { addLifecycle, markCommand } from "./TimelineLifecycle.ts"
 import { changePrompt, queuePrompt } from "./TimelinePrompts.ts"
 import { addRequest, resolveRequest } from "./TimelineRequests.ts"
+import { changeSandbox, endSandbox } from "./TimelineSandbox.ts"
 import { defaultMaxText } from "./TimelineText.ts"
 import { changeTurn, completeTurn, noFiles, startTurn } from "./TimelineTurns.ts"
 
@@ -115,11 +116,22 @@ const apply = (timeline: Timeline, event: SessionEvent): Timeline => {
 
     case "backend.opened":
     case "backend.resumed":
+      return addLifecycle(timeline, event)
     case "backend.lost":
     case "backend.suspended":
     case "backend.closed":
     case "backend.failed":
-      return addLifecycle(timeline, event)
+      return addLifecycle(endSandbox(timeline, event), event)
+    case "sandbox.pending":
+    case "sandbox.warming":
+    case "sandbox.syncing":
+    case "sandbox.ready":
+    case "sandbox.running":
+    case "sandbox.stale":
+    case "sandbox.snapshotted":
+    case "sandbox.stopped":
+    case "sandbox.failed":
+      return changeSandbox(timeline, event)
     case "terminal.marked":
       return markCommand(timeline, event)
     case "backend.noted": {

@@ -194,6 +194,18 @@ export interface LifecycleEntry extends TimelineEntryBase {
   readonly signal: string | null
 }
 
+/** The sandbox that the session runs in starts, did not answer for a while, or failed. */
+export interface SandboxEntry extends TimelineEntryBase {
+  readonly type: "sandbox"
+  /** How far a start is, or what became of it: `ready` where all went well. A time without an answer stays `stale`. */
+  readonly condition: "pending" | "warming" | "syncing" | "ready" | "stale" | "snapshotted" | "stopped" | "failed"
+  readonly provider: string | null
+  /** For people: why, or how far it is. */
+  readonly reason: string | null
+  /** Milliseconds that the start or the silence took; null while it lasts. */
+  readonly duration: number | null
+}
+
 /** What the agent knows of the session changed; what is shown of it stays. */
 export interface HistoryEntry extends TimelineEntryBase {
   readonly type: "history"
@@ -233,6 +245,7 @@ export type TimelineEntry =
   | FileEntry
   | NoteEntry
   | LifecycleEntry
+  | SandboxEntry
   | HistoryEntry
   | ArtifactEntry
   | WorkspaceEntry

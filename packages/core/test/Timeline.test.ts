@@ -73,6 +73,54 @@ describe("The history in a timeline", () => {
   })
 })
 
+describe("A sandbox in a timeline", () => {
+  const sandbox = (type: string, reason?: string): EventBody =>
+    ({ type: `sandbox.${type}`, data: reason === undefined ? {} : { reason } }) as EventBody
+  const told = (...bodies: ReadonlyArray<EventBody>) =>
+    entriesOf(bodies).map((entry) =>
+      entry.type === "sandbox" ? [entry.condition, entry.reason, entry.duration] : entry.type
+    )
+
+  it("starts in one entry that says how far it is, and how long it took; work and rest add nothing", () => {
+    assert.deepStrictEqual(told(sandbox("pending"), sandbox("warming", "pulls the image")), [
+      ["warming", "pulls the image", null]
+    ])
+    assert.deepStrictEqual(
+      told(
+        sandbox("pending"),
+        sandbox("warming"),
+        sandbox("syncing", "clones"),
+        sandbox("ready"),
+        sandbox("running"),
+        sandbox("ready"),
+        sandbox("snapshotted")
+      ),
+      [["ready", null, 3_000]]
+    )
+  })
+
+  it("that does not answer says so, and for how long", () => {
+    assert.deepStrictEqual(
+      told(sandbox("warming"), sandbox("ready"), sandbox("stale", "no heartbeat"), sandbox("ready"), sandbox("stale")),
+      [
+        ["ready", null, 1_000],
+        ["stale", "no heartbeat", 1_000],
+        ["stale", null, null]
+      ]
+    )
+  })
+
+  it("that cannot be started says why, and another try is another entry", () => {
+    assert.deepStrictEqual(
+      told(sandbox("warming"), sandbox("failed", "no such image"), sandbox("pending"), {
+        type: "backend.lost",
+        data: { reason: "the runtime ended", retryable: true }
+      }),
+      [["failed", "no such image", 1_000], ["stopped", null, 1_000], "lifecycle"]
+    )
+  })
+})
+
 describe("What follows from a log", () => {
   const records = recordsOf([
     { type: "session.created", data: { backend: "b", spec: {} } },
