@@ -5,6 +5,10 @@ import { Play } from "lucide-react"
 const endWords = (state: SessionState, reason: string | null): string => {
   switch (state.chart.lifecycle) {
     case "suspended":
+      if (state.sandbox !== null) {
+        const wakes = state.capabilities?.prompts === true ? "It wakes as you write" : "It wakes where it was"
+        return `Asleep${reason === null ? "" : `: ${reason}`}. ${wakes}`
+      }
       return `Suspended${reason === null ? "" : `: ${reason}`}`
     case "lost":
       return `The connection to it was lost${reason === null ? "" : `: ${reason}`}`
@@ -29,7 +33,7 @@ export const EndBanner = ({
     {onOpen === undefined ? null : (
       <button className="button" type="button" onClick={onOpen}>
         <Play aria-hidden="true" />
-        Open again
+        {state.chart.lifecycle === "suspended" && state.sandbox !== null ? "Wake it" : "Open again"}
       </button>
     )}
   </div>

@@ -4,10 +4,12 @@ import type { Artifact, FileChange, Identity, SessionState, SessionSummary, Usag
 import { ExternalLink, FileDiff, GitPullRequest, Image, Link, Paperclip, X } from "lucide-react"
 import type { ReactNode } from "react"
 import { BackendBadge } from "../sidebar/BackendBadge.tsx"
+import { SandboxBadge } from "../sidebar/SandboxBadge.tsx"
 import { SessionStatus } from "../sidebar/SessionStatus.tsx"
 import { hueOf } from "../timeline/Phrases.ts"
 import { useNow } from "../time/useNow.ts"
 import { moment, span } from "../time/words.ts"
+import { cloudSpecOf } from "./cloudSpec.ts"
 import { sessionLink } from "./sessionLink.ts"
 
 /** Files that are listed; the rest is counted. */
@@ -87,6 +89,7 @@ const endOf = ({ chart, lifecycleAt }: SessionState): number | null =>
 
 const Facts = ({ state, summary }: { readonly summary: SessionSummary; readonly state: SessionState | null }) => {
   const ended = state === null ? null : endOf(state)
+  const cloud = cloudSpecOf(state)
   const now = useNow(ended === null ? 1_000 : null)
   return (
     <dl>
@@ -97,8 +100,24 @@ const Facts = ({ state, summary }: { readonly summary: SessionSummary; readonly 
       {summary.exitCode === null ? null : <Fact name="Exit code">{summary.exitCode}</Fact>}
       {summary.signal === null ? null : <Fact name="Signal">{summary.signal}</Fact>}
       <Fact name="Runs on">
-        <BackendBadge backend={summary.backend} remote={summary.sandbox !== null} />
+        <BackendBadge backend={cloud?.backend ?? summary.backend} remote={cloud !== null || summary.sandbox !== null} />
       </Fact>
+      {summary.sandbox === null ? null : (
+        <Fact name="Sandbox">
+          <SandboxBadge condition={summary.sandbox} lifecycle={summary.lifecycle} provider={cloud?.provider ?? null} />{" "}
+          {cloud?.provider}
+        </Fact>
+      )}
+      {state?.sandbox?.sandboxId == null ? null : (
+        <Fact name="Sandbox id">
+          <code className="session-id">{state.sandbox.sandboxId}</code>
+        </Fact>
+      )}
+      {state?.sandbox?.snapshotId == null ? null : (
+        <Fact name="Snapshot">
+          <code className="session-id">{state.sandbox.snapshotId}</code>
+        </Fact>
+      )}
       {summary.model === null ? null : <Fact name="Model">{summary.model}</Fact>}
       {state?.effort == null ? null : <Fact name="Effort">{state.effort}</Fact>}
       {state?.mode == null ? null : <Fact name="Mode">{state.mode}</Fact>}

@@ -1,13 +1,16 @@
 /** One session: its head, its timeline or terminal, what is typed below, and what is known of it beside. */
 import { timelineEntries } from "@holdfast/core"
-import { History, Info, ListTree, SquareTerminal } from "lucide-react"
+import { History, Info, ListTree, LoaderCircle, SquareTerminal } from "lucide-react"
 import { useCallback, useEffect, useEffectEvent, useState } from "react"
 import { useHost } from "../Host.ts"
 import { later } from "../later.tsx"
 import { BackendBadge } from "../sidebar/BackendBadge.tsx"
+import { SandboxBadge } from "../sidebar/SandboxBadge.tsx"
 import { SessionStatus } from "../sidebar/SessionStatus.tsx"
 import { Composer } from "../timeline/Composer.tsx"
+import { sandboxText } from "../timeline/SandboxLine.tsx"
 import { TimelineView } from "../timeline/TimelineView.tsx"
+import { cloudSpecOf } from "./cloudSpec.ts"
 import { EndBanner } from "./EndBanner.tsx"
 import type { SessionActions } from "./SessionActions.ts"
 import { mayDo } from "./mayDo.ts"
@@ -96,7 +99,11 @@ export const SessionPane = (props: SessionPaneProps) => {
   const rename = (title: string) => {
     session.rename(title).catch((error: unknown) => report("Renaming the session", error))
   }
-  const canPrompt = state?.capabilities?.prompts ?? !hasTerminal
+  const cloud = cloudSpecOf(state)
+  const isRemote = cloud !== null || summary.sandbox !== null
+  const sandbox = timelineEntries(view.timeline).findLast((entry) => entry.type === "sandbox")
+  const sandboxReason = sandbox?.condition === summary.sandbox ? sandbox.reason : null
+  const canPrompt = state?.capabilities?.prompts ?? !(hasTerminal || cloud?.backend === "pty")
 
   return (
     <main className="pane" aria-label={titleOf(summary)}>
@@ -110,7 +117,15 @@ export const SessionPane = (props: SessionPaneProps) => {
           />
           <div className="pane-facts">
             <SessionStatus status={summary.status} />
-            <BackendBadge backend={summary.backend} remote={summary.sandbox !== null} />
+            <BackendBadge backend={cloud?.backend ?? summary.backend} remote={isRemote} />
+            {summary.sandbox === null ? null : (
+              <SandboxBadge
+                condition={summary.sandbox}
+                lifecycle={summary.lifecycle}
+                provider={cloud?.provider ?? null}
+                reason={sandboxReason}
+              />
+            )}
             {summary.workspace === null ? null : (
               <span className="pane-place" title={summary.workspace}>
                 {workspaceName(summary.workspace)}
@@ -153,6 +168,12 @@ export const SessionPane = (props: SessionPaneProps) => {
           {view.phase === "gone" ? (
             <p className="pane-notice" role="alert">
               {view.problem ?? "This session is gone."}
+            </p>
+          ) : null}
+          {!isPast && showsTerminal && sandbox !== undefined && sandbox.duration === null ? (
+            <p className="pane-sandbox" role="status">
+              <LoaderCircle className="spin" aria-hidden="true" />
+              {sandboxText(sandbox)}
             </p>
           ) : null}
           <div className="pane-body" data-past={isPast}>

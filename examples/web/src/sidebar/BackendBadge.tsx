@@ -5,7 +5,8 @@ import type { ComponentType } from "react"
 const known: { readonly [backend: string]: { readonly name: string; readonly Icon: ComponentType } } = {
   pty: { name: "Terminal", Icon: SquareTerminal },
   codex: { name: "Codex", Icon: Bot },
-  opencode: { name: "Opencode", Icon: Braces }
+  opencode: { name: "Opencode", Icon: Braces },
+  cloud: { name: "Sandbox", Icon: Cloud }
 }
 
 /** How people call a backend. */
@@ -21,6 +22,6 @@ export const BackendBadge = ({ backend, remote = false }: { readonly backend: st
   <span className="badge backend" data-backend={backend}>
     <BackendIcon backend={backend} />
     {backendName(backend)}
-    {remote ? <Cloud role="img" aria-label="in the cloud" /> : null}
+    {remote && backend !== "cloud" ? <Cloud role="img" aria-label="in the cloud" /> : null}
   </span>
 )

@@ -5,6 +5,7 @@ import { ago, moment } from "../time/words.ts"
 import { titleOf, workspaceName } from "../session/names.ts"
 import { sessionLink } from "../session/sessionLink.ts"
 import { BackendBadge } from "./BackendBadge.tsx"
+import { SandboxBadge } from "./SandboxBadge.tsx"
 import { StatusIcon, statusWord } from "./SessionStatus.tsx"
 
 /** Memoised: of a thousand rows only those are drawn anew whose session, or minute, changed. */
@@ -36,6 +37,9 @@ export const SessionRow = memo(
       <span className="session-row-facts">
         <BackendBadge backend={session.backend} remote={session.sandbox !== null} />
         <span className="session-row-status">{statusWord(session.status)}</span>
+        {session.sandbox === null ? null : (
+          <SandboxBadge condition={session.sandbox} lifecycle={session.lifecycle} reason={session.reason} isBrief />
+        )}
         {session.workspace === null ? null : (
           <span className="session-row-place" title={session.workspace}>
             {workspaceName(session.workspace)}

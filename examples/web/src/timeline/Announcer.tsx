@@ -1,5 +1,6 @@
 /** Tells screen readers what became whole, and what waits for an answer; never each piece of a stream. */
 import type { TimelineEntry } from "@holdfast/core"
+import { sandboxText } from "./SandboxLine.tsx"
 import { useEffect, useRef, useState } from "react"
 
 /** Entries at the end that are looked at: what streams or waits is among the newest. */
@@ -19,6 +20,8 @@ const saying = (entry: TimelineEntry): string | null => {
       return entry.by === null ? `The agent asks: ${entry.questions.map(({ text }) => text).join(" ")}` : null
     case "turn":
       return entry.status === "failed" ? `The turn failed. ${entry.error?.message ?? ""}` : null
+    case "sandbox":
+      return entry.condition === "failed" ? sandboxText(entry) : null
     case "note":
       return entry.level === "error" ? entry.message : null
     default:

@@ -27,20 +27,24 @@ import { durationText } from "./Phrases.ts"
 import { Problem } from "./Request.tsx"
 import { isAble, useAction, useKept, useScope } from "./SessionScope.ts"
 
-const Divider = ({
+/** A line across the timeline. */
+export const Divider = ({
   Icon,
   at,
   children,
+  spins = false,
   tone = ""
 }: {
   readonly Icon: LucideIcon
   readonly at: number
   readonly tone?: string
+  /** It goes on. */
+  readonly spins?: boolean
   readonly children: ReactNode
 }) => (
   <div className={`tl-divider ${tone}`}>
     <span className="tl-divider-text">
-      <Icon className="tl-icon" aria-hidden="true" />
+      <Icon className={spins ? "tl-icon spin" : "tl-icon"} aria-hidden="true" />
       <span>{children}</span>
       <Time at={at} />
     </span>

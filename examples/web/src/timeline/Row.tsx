@@ -10,6 +10,7 @@ import { countText } from "./Phrases.ts"
 import { Plan } from "./Plan.tsx"
 import { Prompt } from "./Prompt.tsx"
 import { Questions } from "./Questions.tsx"
+import { SandboxLine } from "./SandboxLine.tsx"
 import { useKept } from "./SessionScope.ts"
 import { Tool, ToolGroup } from "./Tool.tsx"
 import { Turn } from "./Turn.tsx"
@@ -66,6 +67,8 @@ const Entry = ({ entry }: { readonly entry: TimelineEntry }) => {
       return <Note entry={entry} />
     case "lifecycle":
       return <Lifecycle entry={entry} />
+    case "sandbox":
+      return <SandboxLine entry={entry} />
     case "history":
       return <History entry={entry} />
     case "artifact":

@@ -34,8 +34,9 @@ export const sendingOf = (state: SessionState | null, connected: boolean): Sendi
         ? { ...nowhere, hint: "A prompt opens the session again" }
         : { ...nowhere, reason: "The session has ended and cannot go on: start another one" }
     case "suspended":
-      return { ...nowhere, hint: "A prompt wakes the session" }
+      return { ...nowhere, hint: state.sandbox === null ? "A prompt wakes the session" : "It wakes as you write" }
     case "created":
+      return { ...nowhere, hint: "The session opens as you write" }
     case "opening":
       return { ...nowhere, hint: "The session opens; a prompt waits until it has" }
     case "lost":

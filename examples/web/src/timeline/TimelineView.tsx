@@ -53,6 +53,8 @@ const labelOf = (row: TimelineRow, scope: SessionScope): string => {
       return `Tool call: ${entry.title ?? entry.name}`
     case "turn":
       return "Turn"
+    case "sandbox":
+      return "Sandbox"
     default:
       return entry.type
   }

@@ -1,0 +1,167 @@
+import type { BackendEvent, OpenRequest } from "@holdfast/core"
+import { type ScriptedBackend, scriptedAgents, scriptedBackend } from "@holdfast/testkit"
+import { Effect } from "effect"
+import { join } from "node:path"
+import type { BrowserContextOptions, Page } from "playwright-core"
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { openStage, type Stage } from "./support/Stage.ts"
+
+/** Where pictures of the pages go, to be looked at; nowhere unless it is named. */
+const pictures = process.env["HOLDFAST_PICTURES"]
+
+/** Openings that have begun and wait for the test, in order. */
+const begun: Array<OpenRequest> = []
+const waiters: Array<(request: OpenRequest) => void> = []
+const nextOpening = (): Promise<OpenRequest> =>
+  new Promise((resolve) => {
+    const request = begun.shift()
+    if (request === undefined) waiters.push(resolve)
+    else resolve(request)
+  })
+
+let backend: ScriptedBackend
+let stage: Stage
+beforeAll(async () => {
+  const agents = scriptedAgents()
+  backend = scriptedBackend({
+    name: "cloud",
+    capabilities: { prompts: true, interrupt: true, resume: true, suspend: true },
+    openings: (request, count) => {
+      const waiter = waiters.shift()
+      if (waiter === undefined) begun.push(request)
+      else waiter(request)
+      return { ...agents(request, count), waits: "advance" }
+    }
+  })
+  stage = await openStage({ backends: [backend] })
+})
+afterAll(() => stage?.close())
+
+const pages: Array<Page> = []
+afterEach(async () => {
+  for (const page of pages.splice(0)) await page.context().close()
+})
+
+const picture = async (page: Page, name: string) => {
+  if (pictures !== undefined) await page.screenshot({ path: join(pictures, `cloud-${name}.png`) })
+}
+
+const tell = (request: OpenRequest, ...events: ReadonlyArray<BackendEvent>) =>
+  Effect.runPromise(request.tell?.(events) ?? Effect.die("nobody listens"))
+
+const spec = { provider: "docker", inner: { backend: "codex", spec: {} } }
+
+const openPage = async (options?: BrowserContextOptions) => {
+  const page = await stage.newPage(options)
+  pages.push(page)
+  return page
+}
+
+const show = async (page: Page, title: string) => {
+  const list = page.getByRole("button", { name: "Show the list of sessions" })
+  if (await list.isVisible()) await list.click()
+  await page.getByRole("link", { name: new RegExp(title) }).click()
+  await page.getByRole("heading", { name: title }).waitFor()
+}
+
+/** The sandbox's word in the head of the session that is shown. */
+const badge = (page: Page, words: string) => page.locator(".pane-facts .sandbox").getByText(words).waitFor()
+
+describe("a session in a sandbox", () => {
+  it("says how far its sandbox is while it starts, and what runs in it where", async () => {
+    const page = await openPage()
+    const dark = await openPage({ colorScheme: "dark" })
+    await stage.server.holdfast.create({ backend: "cloud", spec, title: "Started elsewhere" })
+    const request = await nextOpening()
+    await tell(request, { type: "sandbox.pending", data: { provider: "docker" } })
+    await show(page, "Started elsewhere")
+    await show(dark, "Started elsewhere")
+    await badge(page, "starting")
+    await page.locator(".pane-facts").getByText("Codex").waitFor()
+    await tell(request, { type: "sandbox.warming", data: { reason: "pulling the image" } })
+    await page.getByText("Starting a docker sandbox: pulling the image").waitFor()
+    await page
+      .getByRole("link", { name: /Started elsewhere/ })
+      .getByText("starting")
+      .waitFor()
+    await picture(page, "starting")
+    await tell(request, { type: "sandbox.syncing", data: { reason: "cloning example/parser" } })
+    await badge(page, "preparing the workspace")
+    await page.getByText("Preparing the workspace: cloning example/parser").waitFor()
+    await picture(dark, "syncing-dark")
+    await tell(request, { type: "sandbox.ready", data: { sandboxId: "hf-1" } })
+    await Effect.runPromise(backend.advance)
+    await badge(page, "ready")
+    await page.getByText(/^The docker sandbox was ready after/).waitFor()
+    await page.getByRole("button", { name: "Details" }).click()
+    await page.getByText("hf-1").waitFor()
+    await picture(page, "ready")
+    expect(stage.faults).toEqual([])
+  })
+
+  it("sleeps, and wakes as somebody begins to write", async () => {
+    const page = await openPage({ viewport: { width: 390, height: 780 } })
+    const count = backend.sessions.length + 1
+    await stage.server.holdfast.create({ backend: "cloud", spec, title: "Put to sleep" })
+    const first = await nextOpening()
+    await tell(first, { type: "sandbox.warming", data: { provider: "docker" } }, { type: "sandbox.ready", data: {} })
+    await Effect.runPromise(backend.advance)
+    const session = await Effect.runPromise(backend.opening(count))
+    session.say(
+      { type: "sandbox.snapshotted", data: { snapshotId: "snap-1", reason: "nobody used it for 30 min" } },
+      { type: "backend.suspended", data: { reason: "nobody used it for 30 min" } }
+    )
+    session.end()
+    await show(page, "Put to sleep")
+    await badge(page, "asleep")
+    await page.getByText("Asleep: nobody used it for 30 min. It wakes as you write").waitFor()
+    await picture(page, "asleep-phone")
+    await page.getByRole("textbox", { name: "Prompt", exact: true }).pressSequentially("go on")
+    await page.getByRole("button", { name: "Send" }).click()
+    const second = await nextOpening()
+    expect(second.sandbox).toMatchObject({ snapshotId: "snap-1" })
+    await tell(second, { type: "sandbox.warming", data: { reason: "restoring what was kept" } })
+    await page.getByText("Starting a sandbox: restoring what was kept").waitFor()
+    await picture(page, "waking-phone")
+    await tell(second, { type: "sandbox.ready", data: {} })
+    await Effect.runPromise(backend.advance)
+    await badge(page, "ready")
+    await page.getByRole("article", { name: "Agent" }).getByText("go on").waitFor()
+    expect(stage.faults).toEqual([])
+  })
+
+  it("says why its sandbox could not be started, and that one does not answer", async () => {
+    const page = await openPage()
+    const count = backend.sessions.length + 1
+    await stage.server.holdfast.create({ backend: "cloud", spec, title: "Silent" })
+    const first = await nextOpening()
+    await tell(first, { type: "sandbox.warming", data: { provider: "docker" } }, { type: "sandbox.ready", data: {} })
+    await Effect.runPromise(backend.advance)
+    const session = await Effect.runPromise(backend.opening(count))
+    session.say({ type: "sandbox.stale", data: { reason: "no heartbeat for 90 s" } })
+    await show(page, "Silent")
+    await badge(page, "not answering")
+    await page.getByText("The sandbox does not answer: no heartbeat for 90 s").waitFor()
+    await page
+      .getByRole("link", { name: /Silent/ })
+      .getByText("not answering")
+      .waitFor()
+    await picture(page, "silent")
+    session.say({ type: "sandbox.ready", data: {} })
+    await page.getByText(/^The sandbox did not answer for/).waitFor()
+
+    await stage.server.holdfast.create({ backend: "cloud", spec, title: "No image" })
+    const request = await nextOpening()
+    await tell(
+      request,
+      { type: "sandbox.warming", data: { provider: "docker" } },
+      { type: "sandbox.failed", data: { reason: "there is no image holdfast-sandbox" } }
+    )
+    await show(page, "No image")
+    await page.getByText(/^The docker sandbox failed.*: there is no image holdfast-sandbox$/).waitFor()
+    await badge(page, "failed")
+    await picture(page, "failed")
+    await Effect.runPromise(backend.advance)
+    expect(stage.faults).toEqual([])
+  })
+})
