@@ -2,19 +2,29 @@
  * What the lifecycle of a sandbox is told, what it asks for, and by which times it lives: data only. The chart and the table
  * of decisions are beside it, the adapter carries the actions out.
  */
-import type { SandboxState } from "@holdfast/core"
+import type { ChartValue, SandboxState } from "@holdfast/core"
+
+/** Where the sandbox is in the session's own chart: what the log was told last. */
+export type SandboxRegion = ChartValue["sandbox"]
 
 /** Times and counts. Milliseconds. */
 export interface SandboxPolicy {
+  /** The provider can store a file system and make a sandbox of it. Without it what was not pushed goes with the sandbox. */
+  readonly snapshots: boolean
+  /** How long a provider may take to say what became of a sandbox. Default 30 s. */
+  readonly lookTimeoutMs: number
   /** How long from the provider's answer until the bridge must have dialled and said `hello`. Default 120 s. */
   readonly connectTimeoutMs: number
-  /** How long a provider may take to make or restore a sandbox. Default 5 minutes. */
+  /** How long a provider may take to make or restore a sandbox; also how long to wait for the breaker. Default 5 minutes. */
   readonly spawnTimeoutMs: number
   /** How long preparing the workspace and opening the inner backend may take. Default 10 minutes: a large clone. */
   readonly syncTimeoutMs: number
   /** How often a bridge tells that it lives. Default 30 s. */
   readonly heartbeatMs: number
-  /** Without a word for this long the sandbox is stale, and its session lost. Default 90 s. */
+  /**
+   * Without a word for this long the sandbox is stale: the provider is asked, and unless it speaks within one more
+   * `heartbeatMs` its session is lost. Default 90 s. (The second wait is for a host that slept: its own clock jumped.)
+   */
   readonly staleAfterMs: number
   /** Idle for this long (no turn, no command, no output) a sandbox is put to rest. Default 30 minutes; 0 never. */
   readonly hibernateAfterMs: number
@@ -24,9 +34,11 @@ export interface SandboxPolicy {
   readonly snapshotEveryMs: number
   /** How long a snapshot may take. Default 5 minutes. */
   readonly snapshotTimeoutMs: number
+  /** Most tries of a snapshot that something waits for. Default 3. */
+  readonly maxSnapshots: number
   /** Most spawns of one opening. Default 3. */
   readonly maxSpawns: number
-  /** Wait between two spawns of one opening; doubles, up to 1 minute. Default 2 s. */
+  /** Wait between two spawns of one opening, or two tries of a snapshot; doubles, up to 1 minute. Default 2 s. */
   readonly spawnCooldownMs: number
   /** So many failures of the provider in a row, of any sessions, open the breaker. Default 5. */
   readonly breakerFailures: number
@@ -41,9 +53,24 @@ export interface SandboxPolicy {
 /** What happens to a sandbox, as its lifecycle is told. Times come in with it. */
 export type LifecycleInput =
   /** A generation wants it: made anew, or with what the log knows. */
-  | { readonly type: "opened"; readonly generation: number; readonly known: SandboxState | null }
-  /** What the provider says of a sandbox that the log knows. */
-  | { readonly type: "looked"; readonly condition: "starting" | "running" | "stopped" | "gone" }
+  | {
+      readonly type: "opened"
+      readonly generation: number
+      readonly known: SandboxState | null
+      /** What the log was told last, where it is known: only what its chart allows is told. */
+      readonly region?: SandboxRegion
+      /** The generation itself goes on: nothing is made anew, and where it is not there any more it is lost. */
+      readonly reattach?: boolean
+    }
+  /** What the provider says of the session's sandbox, and which snapshot of the session is the newest that it has. */
+  | {
+      readonly type: "looked"
+      readonly condition: "starting" | "running" | "stopped" | "gone"
+      /** Its name, where the log did not know it. */
+      readonly sandboxId?: string
+      readonly snapshotId?: string
+    }
+  | { readonly type: "lookFailed"; readonly reason: string; readonly retryable: boolean }
   | { readonly type: "spawned"; readonly sandboxId: string }
   /** `create` or `restore` failed. `missing`: the snapshot is not there any more. */
   | {
@@ -53,7 +80,7 @@ export type LifecycleInput =
       readonly missing?: boolean
       readonly retryAfterMs?: number
     }
-  /** The bridge said `hello` with the right token. `last`, `open`: see the protocol. */
+  /** The bridge said `hello` with the right token. `open`: the generation of its inner backend. */
   | { readonly type: "connected"; readonly open: number | null }
   /** Its connection was closed: says nothing of the sandbox. */
   | { readonly type: "disconnected" }
@@ -66,53 +93,66 @@ export type LifecycleInput =
   | { readonly type: "active"; readonly busy: boolean }
   | { readonly type: "watched"; readonly people: number }
   | { readonly type: "snapshotTaken"; readonly snapshotId: string }
-  | { readonly type: "snapshotFailed"; readonly reason: string; readonly retryable: boolean }
-  | { readonly type: "destroyed" }
-  | { readonly type: "destroyFailed"; readonly reason: string }
+  /** `unsupported`: this provider cannot take one of it at all. */
+  | {
+      readonly type: "snapshotFailed"
+      readonly reason: string
+      readonly retryable: boolean
+      readonly unsupported?: boolean
+    }
+  /** What was to be destroyed, as the action named it. */
+  | { readonly type: "destroyed"; readonly sandboxId: string | null }
+  | { readonly type: "destroyFailed"; readonly sandboxId: string | null; readonly reason: string }
   /** The provider says that it has ended by itself. */
-  | { readonly type: "exited"; readonly reason: string }
+  | { readonly type: "exited"; readonly sandboxId: string; readonly reason: string }
   /** The generation is over and its scope closed; the next may come soon. `detached`: this runtime leaves it running. */
-  | { readonly type: "released"; readonly detached: boolean }
-  /** The session is to be put to rest now. */
+  | { readonly type: "released"; readonly generation: number; readonly detached: boolean }
+  /** The session is to be put to rest now. Where no generation is open any more: do not linger. */
   | { readonly type: "suspend" }
   /** The session is over: nothing of it is to stay. */
   | { readonly type: "close" }
   /** The quota of what it may send was passed, or it spoke another protocol: it is not to be used again. */
   | { readonly type: "banned"; readonly reason: string }
-  /** The time of {@link nextDue} has come. */
+  /** The time of `nextDue` has come. */
   | { readonly type: "tick" }
 
 /** What the lifecycle asks for, in order. Each `do` that can fail is answered by an input. */
 export type LifecycleAction =
-  /** Ask the provider for the condition of a sandbox that the log knows. */
-  | { readonly do: "look"; readonly sandboxId: string }
+  /**
+   * Ask the provider what became of the session's sandbox, and for its newest snapshot; answered by `looked` or `lookFailed`.
+   * Null: the log does not know its name, so look among those that the provider lists for the session.
+   */
+  | { readonly do: "look"; readonly sandboxId: string | null }
+  /** Answered by `spawned` or `spawnFailed`. The token is the same for all spawns of one generation. */
   | { readonly do: "create" }
   | { readonly do: "restore"; readonly snapshotId: string }
   /** Tell the bridge to open the inner backend of the generation. */
   | { readonly do: "openInner" }
   /** Tell the bridge to end the inner backend of a generation that is over. */
   | { readonly do: "endInner"; readonly generation: number }
-  /** Freeze, take a snapshot, thaw; answered by `snapshotTaken` or `snapshotFailed`. */
+  /**
+   * Freeze, where the bridge can be reached, and take a snapshot; answered by `snapshotTaken` or `snapshotFailed`. It stays
+   * frozen until `thaw`, so that nothing is begun that the snapshot does not have.
+   */
   | { readonly do: "snapshot"; readonly sandboxId: string }
+  /** Let the bridge go on, whether or not it is frozen. */
+  | { readonly do: "thaw" }
   | { readonly do: "removeSnapshot"; readonly snapshotId: string }
-  | { readonly do: "destroy"; readonly sandboxId: string }
+  /**
+   * Give up a look, spawn or snapshot that is under way, and destroy; answered by `destroyed` or `destroyFailed`. Null: a
+   * spawn was under way, so destroy whatever the provider lists for the session.
+   */
+  | { readonly do: "destroy"; readonly sandboxId: string | null }
   /** Tell of it in the log. */
   | {
       readonly do: "tell"
-      readonly type:
-        | "sandbox.pending"
-        | "sandbox.warming"
-        | "sandbox.syncing"
-        | "sandbox.ready"
-        | "sandbox.running"
-        | "sandbox.stale"
-        | "sandbox.snapshotted"
-        | "sandbox.stopped"
-        | "sandbox.failed"
+      readonly type: `sandbox.${Exclude<SandboxRegion, "none">}`
       readonly sandboxId?: string
       readonly snapshotId?: string
       readonly reason?: string
     }
+  /** Something for people to know that changes nothing: `backend.noted`. */
+  | { readonly do: "note"; readonly reason: string }
   /** The link to the bridge, as the session's chart has it. */
   | { readonly do: "link"; readonly connected: boolean; readonly reason: string }
   /** End the generation: `backend.suspended`, or lost with a reason. Nothing of it is told any more. */
@@ -120,5 +160,5 @@ export type LifecycleAction =
   | { readonly do: "endGeneration"; readonly how: "lost"; readonly reason: string; readonly retryable: boolean }
   /** The sandbox is gone and the session over: `backend.closed` may be told now. */
   | { readonly do: "closed" }
-  /** Nothing is left to look after: forget it. */
+  /** Nothing is left to look after: forget it. Always the last action. */
   | { readonly do: "forget" }
