@@ -1,1 +1,9 @@
-/** Being built. */
+/**
+ * Git repositories that sessions work in, credentials that are brokered for each operation, and pull requests on forges.
+ * `docs/git.md` says what is isolated from what.
+ */
+export * from "./CredentialBroker.ts"
+export * from "./Forge.ts"
+export { GitError, GitFailure, PushRefusal, PushRefused } from "./GitError.ts"
+export * from "./GitWorkspace.ts"
+export * from "./PackedWorkspace.ts"
