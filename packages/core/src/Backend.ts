@@ -168,7 +168,7 @@ export interface OpenRequest {
   /**
    * Take up the very generation that an earlier runtime left running, and open nothing: only for backends with the capability
    * `reattach`. Told again is what comes after `mirrored`, the last {@link BackendEvent.origin} in the log. Where the
-   * generation is not there any more `open` fails with {@link BackendLost}.
+   * generation is not there any more `open` fails with {@link BackendLost}. An `open` that is interrupted leaves it running.
    */
   readonly reattach?: { readonly mirrored: number }
 }

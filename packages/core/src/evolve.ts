@@ -40,9 +40,10 @@ export const evolve = (state: SessionState, record: EventRecord): SessionState =
   return next
 }
 
-/** What a backend has to perform and cannot be seen from the state whether it did. Prompts are asked for by their ids. */
+/** What a backend has to perform, and of which the state does not tell whether it did. */
 const isDecision = (event: SessionEvent): boolean => {
   switch (event.type) {
+    case "prompt.dispatched":
     case "turn.interrupting":
     case "backend.configuring":
     case "context.compacting":

@@ -84,10 +84,12 @@ export const startGeneration = (
     const agentLane = Semaphore.makeUnsafe(maxPerforming)
     let waiting = 0
     let session: BackendSession | undefined
+    let isDetached = false
 
     const life = Effect.gen(function* () {
       yield* before
       session = yield* backend.open(request)
+      if (isDetached) yield* session.detach ?? Effect.void
       yield* tell(number, openedEvents(session, request, opening))
       if (opening === "reattach") {
         for (const { command, seq } of yield* parts.missed(session.taken ?? [])) perform(command, seq)
@@ -159,7 +161,10 @@ export const startGeneration = (
       number,
       perform,
       ask,
-      detach: Effect.suspend(() => session?.detach ?? Effect.void),
+      detach: Effect.suspend(() => {
+        isDetached = true
+        return session?.detach ?? Effect.void
+      }),
       release: Fiber.interrupt(fiber)
     }
   })
@@ -174,11 +179,12 @@ const lost = (error: BackendLost): Observed => ({
 /** The first events of a generation: what became of prompts in doubt, that it is open, and how large its terminal is. */
 const openedEvents = (session: BackendSession, request: OpenRequest, how: Opening): ReadonlyArray<Observed> => {
   const arrived = new Set<string>(session.arrived ?? [])
-  const doubts = request.inDoubt.map((promptId): Observed =>
-    arrived.has(promptId)
-      ? { type: "prompt.delivered", data: { promptId } }
-      : { type: "prompt.returned", data: { promptId, error: { message: "it had not arrived", retryable: true } } }
-  )
+  const doubts = request.inDoubt.flatMap((promptId): ReadonlyArray<Observed> => {
+    if (arrived.has(promptId)) return [{ type: "prompt.delivered", data: { promptId } }]
+    // It is on its way still, and is performed again.
+    if (how === "reattach") return []
+    return [{ type: "prompt.returned", data: { promptId, error: { message: "it had not arrived", retryable: true } } }]
+  })
   if (how === "reattach") return [...doubts, { type: "link.connected", data: {} }]
   const data = {
     capabilities: session.capabilities,

@@ -480,9 +480,7 @@ const settle = (
       return yield* live.drop(sessionId)
     }
     if (capabilities?.resume === true && nativeId !== null && chart.lifecycle !== "closing") {
-      yield* owner.tell([
-        { type: "backend.lost", data: { reason: "the runtime was stopped", retryable: true } }
-      ])
+      yield* owner.tell([{ type: "backend.lost", data: { reason: "the runtime was stopped", retryable: true } }])
       return yield* live.drop(sessionId)
     }
     if (chart.lifecycle !== "closing") {
