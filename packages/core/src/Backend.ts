@@ -235,6 +235,8 @@ export interface Backend {
   readonly check: (spec: unknown) => Effect.Effect<CheckedSpec, SpecInvalid>
   /** Opens or resumes a session. Closing the scope stops all that it started, by force where need be. */
   readonly open: (request: OpenRequest) => Effect.Effect<BackendSession, BackendLost | SpecInvalid, Scope.Scope>
+  /** Where its sessions can run, the default first: names of sandbox providers. Absent: on the machine of the runtime. */
+  readonly places?: ReadonlyArray<string>
   /** How long an opening may take, in milliseconds, where the policy's 60 s are too short: a sandbox has to be made. */
   readonly openTimeoutMs?: number
   /** How long it may take to take a command, in milliseconds. Default 60,000. */

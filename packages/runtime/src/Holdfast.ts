@@ -95,7 +95,7 @@ export type SessionSignal = { readonly type: "typing" } | { readonly type: "watc
 /** Runs sessions. Everything that {@link SessionReader} does, and what only the owner of the log may do. */
 export interface HoldfastService extends SessionReader {
   /** What sessions can run on, by name, and what their sessions can do at most. */
-  readonly backends: ReadonlyArray<Pick<Backend, "name" | "capabilities">>
+  readonly backends: ReadonlyArray<Pick<Backend, "name" | "capabilities" | "places">>
   /** What the start found of sessions that an earlier owner had left. */
   readonly swept: Swept
   /** Makes a session and opens it. Returns once it is recorded; follow it to see it open. */
@@ -403,7 +403,11 @@ export const makeHoldfast = (
 
     return {
       ...reader,
-      backends: options.backends.map(({ capabilities, name }) => ({ name, capabilities })),
+      backends: options.backends.map(({ capabilities, name, places }) => ({
+        name,
+        capabilities,
+        ...(places === undefined ? {} : { places })
+      })),
       swept,
       create,
       command,

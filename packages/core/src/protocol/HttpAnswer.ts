@@ -17,7 +17,9 @@ const seq = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 export const BackendAnswer = Schema.Struct({
   name: Schema.String,
   /** What its sessions can do, as far as it is known before one is open. */
-  capabilities: Capabilities
+  capabilities: Capabilities,
+  /** Where its sessions can run, the default first: sandbox providers. Left out: on the server's machine. */
+  places: Schema.optionalKey(Schema.Array(Schema.String))
 })
 export type BackendAnswer = typeof BackendAnswer.Type
 
