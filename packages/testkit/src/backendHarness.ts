@@ -143,7 +143,7 @@ export interface Opened {
   readonly sessionId: SessionId
   readonly generation: number
   readonly session: BackendSession
-  /** Everything that was read so far. */
+  /** Everything that was read so far, but what a remote backend tells of its sandbox and its link. */
   readonly events: ReadonlyArray<BackendEvent>
   /** Waits for an event, which may have been read already. */
   readonly waitFor: <T extends BackendEvent["type"]>(
@@ -203,7 +203,7 @@ export const openSession = Effect.fnUntraced(function* (bench: Bench, spec: unkn
   const reading = yield* Stream.runForEach(session.events, (batch) =>
     Effect.sync(() => {
       expect(batch.length, "a batch is not empty").toBeGreaterThan(0)
-      for (const event of batch) {
+      for (const event of batch.filter(isOfSession)) {
         if (event.type === "terminal.output") chunks.push(event.bytes)
         if (event.type === "process.spawned" && event.data.shared === true) noteShared(bench.backend, event.data)
         list.add(event)
@@ -236,10 +236,13 @@ export const openSession = Effect.fnUntraced(function* (bench: Bench, spec: unkn
   return opened
 })
 
-/** Reads a session to its end: all its events. */
+/** Where a session runs, and how it is reached, is beside the point of what it tells. */
+const isOfSession = ({ type }: BackendEvent): boolean => !type.startsWith("sandbox.") && !type.startsWith("link.")
+
+/** Reads a session to its end: all its events, but those of a sandbox and a link. */
 export const readToEnd = Effect.fnUntraced(function* ({ within }: Bench, session: BackendSession) {
   const batches = yield* within("the end of the stream", Stream.runCollect(session.events))
-  return batches.flat()
+  return batches.flat().filter(isOfSession)
 })
 
 /** All output among events. */

@@ -16,6 +16,7 @@
  * | the life of a session | always | order, one end, nothing left of closing, scopes, interruptions and `release`, no command hangs |
  * | the terminal | with `script` | bytes exact both ways, sizes, signals, graces, whole trees end |
  * | nothing is lost | with `script` | some 500 quick exits, absent readers, bounded memory |
+ * | reattaching | with `script`, for the capability `reattach` | what is detached goes on, and is told on from any number |
  * | the agent's turns | with `agent` | streaming, tools, usage, errors, retries, sessions side by side, configuring, compacting |
  * | the agent's requests | with `agent` | permissions and questions: every answer, late and twice |
  * | interrupting the agent | with `agent` | at any moment, steering, closing in any state |
@@ -34,6 +35,7 @@ import { historyTests } from "./backendHistoryTests.ts"
 import { interruptTests } from "./backendInterruptTests.ts"
 import { lifeTests } from "./backendLifeTests.ts"
 import { lossTests } from "./backendLossTests.ts"
+import { reattachTests } from "./backendReattachTests.ts"
 import { requestTests } from "./backendRequestTests.ts"
 import { terminalTests } from "./backendTerminalTests.ts"
 import { turnTests } from "./backendTurnTests.ts"
@@ -49,6 +51,7 @@ export const backendSuite = (name: string, make: MakeBackend, options: BackendSu
     if (options.script !== undefined) {
       terminalTests(one, options, options.script)
       lossTests(one, options, options.script)
+      reattachTests(one, options, options.script)
     }
     if (options.agent !== undefined) {
       turnTests(one, options, options.agent)
