@@ -158,7 +158,7 @@ export const checkLayering = (root: string): ReadonlyArray<Violation> =>
     })
     return files
       .map((file) => `${workspace.folder}/${file.split(sep).join("/")}`)
-      .filter((file) => !/\/(tsup|vitest)\.config\.ts$/.test(file))
+      .filter((file) => !/\/(build|tsup\.config|vitest\.config)\.ts$/.test(file))
       .toSorted()
       .flatMap((file) => {
         const text = readFileSync(join(root, file), "utf8")

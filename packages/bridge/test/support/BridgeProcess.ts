@@ -1,0 +1,84 @@
+/** The built bridge as a process of a test. */
+import { makeSessionId } from "@holdfast/core"
+import { type ChildProcess, spawn } from "node:child_process"
+import { mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { buildBridge } from "../../build.ts"
+
+let built: Promise<string> | undefined
+
+/** The program, built once for each test file, in a folder of its own with nothing beside it. */
+export const builtBridge = (): Promise<string> => {
+  built ??= (async () => {
+    const folder = mkdtempSync(join(tmpdir(), "holdfast-bridge-built-"))
+    process.once("exit", () => rmSync(folder, { recursive: true, force: true }))
+    const file = join(folder, "holdfast-bridge.mjs")
+    await buildBridge(file)
+    return file
+  })()
+  return built
+}
+
+/** How it ended. */
+export interface BridgeExit {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+/** A house for one bridge at a time: its folders, its session, and its environment. */
+export const openBridgeHouse = async (environment: Readonly<Record<string, string>>) => {
+  const program = await builtBridge()
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), "holdfast-bridge-test-")))
+  const workspace = join(folder, "work")
+  const home = join(folder, "home")
+  const data = join(folder, "data")
+  for (const each of [workspace, home]) mkdirSync(each)
+  const sessionId = makeSessionId()
+  const running = new Set<ChildProcess>()
+
+  const env = {
+    PATH: process.env["PATH"] ?? "",
+    ...(process.env["HOLDFAST_TEST_RUN"] === undefined ? {} : { HOLDFAST_TEST_RUN: process.env["HOLDFAST_TEST_RUN"] }),
+    HOME: home,
+    HOLDFAST_BRIDGE_TOKEN: "hfs_token",
+    HOLDFAST_BRIDGE_SESSION: sessionId,
+    HOLDFAST_BRIDGE_GENERATION: "1",
+    HOLDFAST_BRIDGE_DATA: data,
+    HOLDFAST_WORKSPACE: workspace,
+    ...environment
+  }
+
+  const start = (more: Readonly<Record<string, string>> = {}, wrap: ReadonlyArray<string> = []) => {
+    const [command, ...args] = [...wrap, process.execPath, program]
+    const child = spawn(command!, args, { env: { ...env, ...more }, stdio: ["ignore", "ignore", "pipe"] })
+    running.add(child)
+    let said = ""
+    child.stderr!.setEncoding("utf8").on("data", (text: string) => (said += text))
+    const exited = new Promise<BridgeExit>((resolve) => {
+      child.once("close", (code, signal) => {
+        running.delete(child)
+        resolve({ code, signal })
+      })
+    })
+    return { pid: child.pid!, said: () => said, exited, kill: (signal: NodeJS.Signals) => child.kill(signal) }
+  }
+
+  return {
+    program,
+    folder,
+    workspace,
+    home,
+    data,
+    sessionId,
+    start,
+    close: async () => {
+      const ends = [...running].map((child) => new Promise((resolve) => child.once("close", resolve)))
+      for (const child of running) child.kill("SIGTERM")
+      await Promise.all(ends)
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
+    }
+  }
+}
+
+export type BridgeHouse = Awaited<ReturnType<typeof openBridgeHouse>>
