@@ -33,7 +33,9 @@ beforeAll(async () => {
       return { ...agents(request, count), waits: "advance" }
     }
   })
-  stage = await openStage({ backends: [backend] })
+  stage = await openStage({
+    backends: [scriptedBackend({ name: "codex" }), { ...backend, places: ["docker", "process"] }]
+  })
 })
 afterAll(() => stage?.close())
 
@@ -96,6 +98,34 @@ describe("a session in a sandbox", () => {
     await page.getByRole("button", { name: "Details" }).click()
     await page.getByText("hf-1").waitFor()
     await picture(page, "ready")
+    expect(stage.faults).toEqual([])
+  })
+
+  it("is begun in the dialog, with a repository and a branch, where the server has sandboxes", async () => {
+    const page = await openPage()
+    await page.getByRole("button", { name: "New session" }).first().click()
+    const dialog = page.getByRole("dialog", { name: "New session" })
+    await dialog.getByRole("radio", { name: /Codex/ }).check({ force: true })
+    await dialog.getByLabel("Workspace").waitFor()
+    await dialog.getByRole("radio", { name: /A sandbox/ }).check({ force: true })
+    await dialog.getByLabel("Kind of sandbox").selectOption("process")
+    await dialog.getByLabel("Repository").fill("https://git.example.org/anna/parser.git")
+    await dialog.getByLabel("Branch to begin from").fill("next")
+    await dialog.getByLabel("Title").fill("By the dialog")
+    await picture(page, "dialog")
+    await dialog.getByRole("button", { name: "Open session" }).click()
+    await page.getByRole("heading", { name: "By the dialog" }).waitFor()
+    const request = await nextOpening()
+    expect(request.spec).toEqual({
+      provider: "process",
+      inner: { backend: "codex", spec: {} },
+      workspace: { repository: "https://git.example.org/anna/parser.git", base: "next" }
+    })
+    await Effect.runPromise(backend.advance)
+    await page.reload()
+    await page.getByRole("button", { name: "New session" }).first().click()
+    expect(await page.getByLabel("Repository").inputValue()).toBe("https://git.example.org/anna/parser.git")
+    await picture(page, "dialog-again")
     expect(stage.faults).toEqual([])
   })
 

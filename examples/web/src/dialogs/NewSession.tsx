@@ -7,21 +7,44 @@ import { useHost } from "../Host.ts"
 import { backendName, BackendIcon } from "../sidebar/BackendBadge.tsx"
 import { Dialog } from "./Dialog.tsx"
 import { Field, Options, Problem } from "./Field.tsx"
-import { fieldOf, type NewSessionFields, specOf } from "./specOf.ts"
+import { Place } from "./Place.tsx"
+import { askedSession, fieldOf, inSandboxes, type NewSessionFields } from "./specOf.ts"
 
 const lastKey = "holdfast.new-session"
 
+/** What is kept of what was chosen. */
+const kept = ["backend", "workspace", "where", "provider", "repository"] as const
+
 /** What was chosen the last time: the same person mostly works in the same place. */
-const lastChosen = (): Pick<NewSessionFields, "backend" | "workspace"> => {
+const lastChosen = (): Pick<NewSessionFields, (typeof kept)[number]> => {
   try {
-    const kept: unknown = JSON.parse(localStorage.getItem(lastKey) ?? "{}")
-    const { backend, workspace } = kept as { readonly [name: string]: unknown }
+    const found: unknown = JSON.parse(localStorage.getItem(lastKey) ?? "{}")
+    const text = (name: string) => {
+      const value = (found as { readonly [name: string]: unknown } | null)?.[name]
+      return typeof value === "string" ? value : ""
+    }
     return {
-      backend: typeof backend === "string" ? backend : "",
-      workspace: typeof workspace === "string" ? workspace : ""
+      backend: text("backend"),
+      workspace: text("workspace"),
+      where: text("where") === "sandbox" ? "sandbox" : "here",
+      provider: text("provider"),
+      repository: text("repository")
     }
   } catch {
-    return { backend: "", workspace: "" }
+    return { backend: "", workspace: "", where: "here", provider: "", repository: "" }
+  }
+}
+
+/** The choice as far as there is such a thing: a backend that the server has, in a place where it runs. */
+const fitting = (fields: NewSessionFields, found: ReadonlyArray<BackendAnswer>): NewSessionFields => {
+  const places = found.find(({ name }) => name === "cloud")?.places
+  const where = places === undefined ? "here" : fields.where
+  const possible = found.filter(({ name }) => name !== "cloud" && (where === "here" || inSandboxes.includes(name)))
+  return {
+    ...fields,
+    where,
+    backend: possible.some(({ name }) => name === fields.backend) ? fields.backend : (possible[0]?.name ?? ""),
+    provider: places?.includes(fields.provider) === true ? fields.provider : (places?.[0] ?? "")
   }
 }
 
@@ -44,6 +67,7 @@ export const NewSession = ({ models, onClose, onCreated, workspaces }: NewSessio
   const [fields, setFields] = useState<NewSessionFields>(() => ({
     ...lastChosen(),
     model: "",
+    base: "",
     prompt: "",
     command: "",
     title: ""
@@ -57,9 +81,7 @@ export const NewSession = ({ models, onClose, onCreated, workspaces }: NewSessio
       try {
         const found = await client.backends({ signal: left.signal })
         setBackends(found)
-        setFields((before) =>
-          found.some(({ name }) => name === before.backend) ? before : { ...before, backend: found[0]?.name ?? "" }
-        )
+        setFields((before) => fitting(before, found))
       } catch (error) {
         if (!left.signal.aborted) {
           setMistake({ field: "backend", words: error instanceof Error ? error.message : String(error) })
@@ -76,10 +98,13 @@ export const NewSession = ({ models, onClose, onCreated, workspaces }: NewSessio
     if (isReady) form.current?.querySelector<HTMLElement>(".input")?.focus()
   }, [isReady])
 
-  const chosen = backends?.find(({ name }) => name === fields.backend)
+  const sandboxes = backends?.find(({ name }) => name === "cloud")?.places ?? null
+  const local = backends?.filter(({ name }) => name !== "cloud") ?? null
+  const offered = fields.where === "sandbox" ? local?.filter(({ name }) => inSandboxes.includes(name)) : local
+  const chosen = offered?.find(({ name }) => name === fields.backend)
   const isTerminal = chosen?.capabilities.terminal === true
   const set = (name: keyof NewSessionFields) => (value: string) => {
-    setFields((before) => ({ ...before, [name]: value }))
+    setFields((before) => fitting({ ...before, [name]: value }, backends ?? []))
     if (mistake?.field === name) setMistake(null)
   }
 
@@ -91,11 +116,10 @@ export const NewSession = ({ models, onClose, onCreated, workspaces }: NewSessio
     try {
       const title = fields.title.trim()
       const session = await client.create({
-        backend: chosen.name,
-        spec: specOf(fields, isTerminal),
+        ...askedSession(fields, isTerminal),
         ...(title === "" ? {} : { title })
       })
-      localStorage.setItem(lastKey, JSON.stringify({ backend: fields.backend, workspace: fields.workspace.trim() }))
+      localStorage.setItem(lastKey, JSON.stringify(Object.fromEntries(kept.map((name) => [name, fields[name].trim()]))))
       onCreated(session.sessionId)
       const prompt = fields.prompt.trim()
       if (!isTerminal && prompt !== "") {
@@ -117,7 +141,7 @@ export const NewSession = ({ models, onClose, onCreated, workspaces }: NewSessio
           <fieldset className="backends">
             <legend className="sr-only">What it runs on</legend>
             {backends === null ? <p className="hint">Asking what there is…</p> : null}
-            {backends?.map(({ capabilities, name }) => (
+            {offered?.map(({ capabilities, name }) => (
               <label key={name} className="backend-card">
                 <input
                   type="radio"
@@ -171,26 +195,7 @@ export const NewSession = ({ models, onClose, onCreated, workspaces }: NewSessio
             </Field>
           )}
 
-          <Field
-            label="Workspace"
-            hint="A directory on the server's machine; its own where this is empty"
-            problem={problemOf("workspace")}
-          >
-            {(props) => (
-              <>
-                <input
-                  {...props}
-                  className="input mono"
-                  list="workspaces"
-                  placeholder="/home/you/project"
-                  spellCheck={false}
-                  value={fields.workspace}
-                  onChange={({ target }) => set("workspace")(target.value)}
-                />
-                <Options id="workspaces" values={workspaces} />
-              </>
-            )}
-          </Field>
+          <Place fields={fields} set={set} problemOf={problemOf} sandboxes={sandboxes} workspaces={workspaces} />
 
           <div className="field-row">
             {isTerminal ? null : (

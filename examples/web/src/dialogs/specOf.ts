@@ -3,7 +3,14 @@
 /** The fields of the dialog. */
 export interface NewSessionFields {
   readonly backend: string
+  readonly where: "here" | "sandbox"
   readonly workspace: string
+  /** Who makes the sandbox. */
+  readonly provider: string
+  /** Of a sandbox: what its workspace is cloned from. */
+  readonly repository: string
+  /** The branch to begin from. */
+  readonly base: string
   /** Of an agent. */
   readonly model: string
   /** Of an agent: its first prompt. */
@@ -13,8 +20,31 @@ export interface NewSessionFields {
   readonly title: string
 }
 
-/** The spec for a backend with a terminal, or for an agent: those of ours take the same names. */
-export const specOf = (fields: NewSessionFields, hasTerminal: boolean): { readonly [name: string]: unknown } => {
+/** What a session is made with. */
+export interface AskedSession {
+  readonly backend: string
+  readonly spec: { readonly [name: string]: unknown }
+}
+
+/** What runs in sandboxes: the backends of the bridge. */
+export const inSandboxes: ReadonlyArray<string> = ["pty", "codex", "opencode"]
+
+/** The backend and its spec for a terminal, or for an agent: those of ours take the same names. */
+export const askedSession = (fields: NewSessionFields, hasTerminal: boolean): AskedSession => {
+  if (fields.where === "here") return { backend: fields.backend, spec: programOf(fields, hasTerminal) }
+  const repository = fields.repository.trim()
+  const base = fields.base.trim()
+  return {
+    backend: "cloud",
+    spec: {
+      ...(fields.provider === "" ? {} : { provider: fields.provider }),
+      inner: { backend: fields.backend, spec: programOf({ ...fields, workspace: "" }, hasTerminal) },
+      ...(repository === "" ? {} : { workspace: { repository, ...(base === "" ? {} : { base }) } })
+    }
+  }
+}
+
+const programOf = (fields: NewSessionFields, hasTerminal: boolean): AskedSession["spec"] => {
   const cwd = fields.workspace.trim()
   const place = cwd === "" ? {} : { cwd }
   if (hasTerminal) {
@@ -33,6 +63,13 @@ export const fieldOf = (path: string): keyof NewSessionFields | undefined => {
     case "workspace":
     case "directory":
       return "workspace"
+    case "provider":
+      return "provider"
+    case "repository":
+      return "repository"
+    case "base":
+    case "branch":
+      return "base"
     case "model":
       return "model"
     case "command":

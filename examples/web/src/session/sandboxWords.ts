@@ -13,6 +13,12 @@ export interface SandboxWords {
 /** Where a session goes on without anybody having to wait for its sandbox. */
 const openNow: ReadonlySet<Lifecycle> = new Set(["open", "suspending"])
 
+/** Whether a list says it in place of the session's status: not of a sandbox that is as one expects. */
+export const isWorthSaying = (condition: string, lifecycle: Lifecycle): boolean => {
+  const { look } = sandboxWords(condition, lifecycle)
+  return look !== "ready" && look !== "stopped"
+}
+
 /**
  * Reads it off the chart. A snapshot that is taken while a session works changes nothing for people, and whatever stands behind a
  * session that rests, it sleeps.

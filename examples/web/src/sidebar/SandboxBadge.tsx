@@ -19,13 +19,10 @@ export interface SandboxBadgeProps {
   /** For people: why, or how far it is. */
   readonly reason?: string | null
   readonly provider?: string | null
-  /** Says nothing of a sandbox of which there is nothing to say. */
-  readonly isBrief?: boolean
 }
 
-export const SandboxBadge = ({ condition, isBrief = false, lifecycle, provider, reason }: SandboxBadgeProps) => {
+export const SandboxBadge = ({ condition, lifecycle, provider, reason }: SandboxBadgeProps) => {
   const { look, words } = sandboxWords(condition, lifecycle)
-  if (isBrief && (look === "ready" || look === "stopped")) return null
   const Icon = icons[look]
   const where = provider == null || provider === "" ? "Sandbox" : `Sandbox (${provider})`
   return (
@@ -38,7 +35,7 @@ export const SandboxBadge = ({ condition, isBrief = false, lifecycle, provider, 
         <Icon />
       </span>
       <span className="sr-only">Sandbox </span>
-      {words}
+      <span className="sandbox-words">{words}</span>
     </span>
   )
 }

@@ -5,6 +5,7 @@ import { ago, moment } from "../time/words.ts"
 import { titleOf, workspaceName } from "../session/names.ts"
 import { sessionLink } from "../session/sessionLink.ts"
 import { BackendBadge } from "./BackendBadge.tsx"
+import { isWorthSaying } from "../session/sandboxWords.ts"
 import { SandboxBadge } from "./SandboxBadge.tsx"
 import { StatusIcon, statusWord } from "./SessionStatus.tsx"
 
@@ -36,9 +37,12 @@ export const SessionRow = memo(
       </time>
       <span className="session-row-facts">
         <BackendBadge backend={session.backend} remote={session.sandbox !== null} />
-        <span className="session-row-status">{statusWord(session.status)}</span>
-        {session.sandbox === null ? null : (
-          <SandboxBadge condition={session.sandbox} lifecycle={session.lifecycle} reason={session.reason} isBrief />
+        {session.sandbox !== null &&
+        session.status !== "needs_you" &&
+        isWorthSaying(session.sandbox, session.lifecycle) ? (
+          <SandboxBadge condition={session.sandbox} lifecycle={session.lifecycle} reason={session.reason} />
+        ) : (
+          <span className="session-row-status">{statusWord(session.status)}</span>
         )}
         {session.workspace === null ? null : (
           <span className="session-row-place" title={session.workspace}>
