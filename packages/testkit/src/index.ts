@@ -14,6 +14,7 @@ export {
   LaneFaults,
   Reordering
 } from "./faults/FaultSchedule.ts"
+export * from "./GitServer.ts"
 export { type AgentHome } from "./model/AgentHome.ts"
 export * from "./model/agentTools.ts"
 export * from "./model/CodexHome.ts"
