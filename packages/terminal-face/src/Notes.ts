@@ -15,6 +15,9 @@ export const noteLine = (text: string, glyphs: Glyphs, level: "info" | "warning"
   return { lead: { text: lead, style }, hang: { text: "  " }, spans: [{ text: clip(text, maxNote), style }] }
 }
 
+const because = (text: string, reason: string | undefined): string =>
+  reason === undefined || reason === "" ? text : `${text}: ${reason}`
+
 /** What a note says of an event, and how serious that is; undefined for what a face does not note. */
 export const noteOf = (
   event: SessionEvent,
@@ -94,12 +97,17 @@ export const noteOf = (
     case "workspace.pushed":
       return info(`Pushed ${event.data.branch} at ${event.data.sha.slice(0, 12)}`)
 
-    case "sandbox.failed":
-      return failure(`The sandbox failed${event.data.reason === undefined ? "" : `: ${event.data.reason}`}`)
-    case "sandbox.ready":
-    case "sandbox.stopped":
+    // That it is ready or works again is no news: what follows from it is.
+    case "sandbox.warming":
+      return info(because(`Starting a ${event.data.provider ?? ""} sandbox`.replace("  ", " "), event.data.reason))
+    case "sandbox.syncing":
+      return info(because("Preparing the workspace", event.data.reason))
     case "sandbox.stale":
-      return info(`The sandbox is ${event.type.slice("sandbox.".length)}`)
+      return warning(because("The sandbox does not answer", event.data.reason))
+    case "sandbox.stopped":
+      return info(because("The sandbox was stopped", event.data.reason))
+    case "sandbox.failed":
+      return failure(because("The sandbox failed", event.data.reason))
 
     case "participant.joined":
       return info(`${event.data.name} joined as ${event.data.role}`)

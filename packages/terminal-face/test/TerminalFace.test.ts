@@ -85,6 +85,27 @@ describe("A conversation in a terminal", () => {
     has(watched, "● first, whole", "● second, as far as it c", "  (interrupted)", "! Lost: gone")
   })
 
+  it("says how its sandbox starts, and not that it works and rests", async () => {
+    const session = openSession()
+    const watched = await Watched.join(session)
+    session.tell([
+      { type: "sandbox.warming", data: { provider: "docker", reason: "restoring what was kept" } },
+      { type: "sandbox.syncing", data: {} },
+      { type: "sandbox.ready", data: {} },
+      { type: "sandbox.running", data: {} },
+      { type: "sandbox.ready", data: {} },
+      { type: "sandbox.stale", data: { reason: "no heartbeat" } }
+    ])
+    await watched.tell()
+    has(
+      watched,
+      "· Starting a docker sandbox: restoring what was kept",
+      "· Preparing the workspace",
+      "! The sandbox does not answer: no heartbeat"
+    )
+    assert.notInclude(watched.screen.lines.join("\n"), "ready")
+  })
+
   it("starts with the last thousand lines of a long past, and says how many there are before", async () => {
     const session = openSession()
     startTurn(session, "Go")
