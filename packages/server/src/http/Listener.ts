@@ -1,9 +1,12 @@
 /** The socket that a server listens on: made of a config, bound, counted and closed. */
 import { Deferred, Effect, Schema, type Scope } from "effect"
+import { chmodSync } from "node:fs"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import { createServer as createTlsServer } from "node:https"
-import type { AddressInfo } from "node:net"
+import { lstat, rm } from "node:fs/promises"
+import { type AddressInfo, connect } from "node:net"
 import type { Duplex } from "node:stream"
+import { isMainThread } from "node:worker_threads"
 import { type ServerConfig, ServerOptionsInvalid } from "../ServerOptions.ts"
 import { isLoopback } from "./Loopback.ts"
 import { problem } from "@holdfast/core"
@@ -13,9 +16,16 @@ export class ListenFailed extends Schema.TaggedError<ListenFailed>("@holdfast/se
   host: Schema.String,
   port: Schema.Int,
   /** What the system says: `EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL`. */
-  code: Schema.String
+  code: Schema.String,
+  /** The path, where it is a Unix socket; host and port are those that it would have had otherwise. */
+  socket: Schema.optionalKey(Schema.String)
 }) {
   override get message() {
+    if (this.socket !== undefined) {
+      return this.code === "EADDRINUSE"
+        ? `The server cannot listen on ${this.socket}: another process does. Stop it, or choose another path`
+        : `The server cannot listen on ${this.socket} (${this.code}): its folder must exist and be writable`
+    }
     const where = `The server cannot listen on ${this.host}, port ${this.port}`
     if (this.code === "EADDRINUSE")
       return `${where}: something else does. Stop it, or choose another port (0 finds one)`
@@ -27,6 +37,12 @@ export class ListenFailed extends Schema.TaggedError<ListenFailed>("@holdfast/se
   }
 }
 
+/** Where to listen, and within what bounds. */
+export interface ListenerConfig extends Pick<ServerConfig, "host" | "port" | "limits" | "tls"> {
+  /** Path of a Unix socket to listen on instead of `host` and `port`; for its user alone. */
+  readonly socket?: string
+}
+
 /** What is done with what arrives. */
 export interface Handlers {
   readonly request: (request: IncomingMessage, response: ServerResponse) => void
@@ -36,7 +52,7 @@ export interface Handlers {
 /** A socket that is listened on. */
 export interface Listener {
   readonly port: number
-  /** `http://127.0.0.1:4747`, as somebody on this machine calls it. */
+  /** `http://127.0.0.1:4747`, as somebody on this machine calls it; `unix:` and the path of a socket. */
   readonly url: string
   /** Accepts nothing any more, closes what is idle, and completes when no request is left. */
   readonly drain: Effect.Effect<void>
@@ -44,7 +60,7 @@ export interface Listener {
   readonly cut: Effect.Effect<void>
 }
 
-const make = (config: ServerConfig): Effect.Effect<Server, ServerOptionsInvalid> => {
+const make = (config: ListenerConfig): Effect.Effect<Server, ServerOptionsInvalid> => {
   const { limits, tls } = config
   const options = {
     maxHeaderSize: limits.maxHeaderBytes,
@@ -81,9 +97,43 @@ const refuse = (error: NodeJS.ErrnoException, socket: Duplex): void => {
   )
 }
 
+/** A socket that a process left behind which is no more. One that somebody listens on stays, and then listening fails. */
+const removeStale = (path: string): Effect.Effect<void> =>
+  Effect.promise(async () => {
+    const found = await lstat(path).catch(() => undefined)
+    if (found?.isSocket() !== true) return
+    const isListenedOn = await new Promise<boolean>((resolve) => {
+      const probe = connect(path)
+      probe.once("connect", () => {
+        probe.destroy()
+        resolve(true)
+      })
+      probe.once("error", ({ code }: NodeJS.ErrnoException) => resolve(code !== "ECONNREFUSED"))
+    })
+    if (!isListenedOn) await rm(path, { force: true })
+  })
+
+/**
+ * Binds a Unix socket that nobody but its user may connect to, at no time: binding is synchronous and takes what `umask` says.
+ * A worker cannot change that, and sets the mode right after.
+ */
+const listenPrivately = (server: Server, path: string, listening: () => void): void => {
+  if (!isMainThread) {
+    server.listen(path, listening)
+    if (server.listening) chmodSync(path, 0o600)
+    return
+  }
+  const before = process.umask(0o177)
+  try {
+    server.listen(path, listening)
+  } finally {
+    process.umask(before)
+  }
+}
+
 /** Listens until the scope closes, and by then cuts what is still open. */
 export const listen = (
-  config: ServerConfig,
+  config: ListenerConfig,
   handlers: Handlers
 ): Effect.Effect<Listener, ListenFailed | ServerOptionsInvalid, Scope.Scope> =>
   Effect.gen(function* () {
@@ -112,15 +162,20 @@ export const listen = (
     })
     server.on("upgrade", handlers.upgrade)
 
-    const { host, port } = config
+    const { host, port, socket } = config
+    if (socket !== undefined) yield* removeStale(socket)
     yield* Effect.callback<void, ListenFailed>((resume) => {
-      const failed = (error: NodeJS.ErrnoException) =>
-        resume(Effect.fail(new ListenFailed({ host, port, code: error.code ?? error.message })))
-      server.once("error", failed)
-      server.listen(port, host, () => {
+      const failed = (error: NodeJS.ErrnoException) => {
+        const at = socket === undefined ? {} : { socket }
+        resume(Effect.fail(new ListenFailed({ host, port, code: error.code ?? error.message, ...at })))
+      }
+      const listening = () => {
         server.off("error", failed)
         resume(Effect.void)
-      })
+      }
+      server.once("error", failed)
+      if (socket === undefined) server.listen(port, host, listening)
+      else listenPrivately(server, socket, listening)
     })
     const cut = Effect.sync(() => {
       for (const socket of sockets) socket.destroy()
@@ -140,6 +195,7 @@ export const listen = (
         for (const socket of sockets) socket.destroy()
       })
     )
+    if (socket !== undefined) return { port: 0, url: `unix:${socket}`, drain, cut }
     const bound = (server.address() as AddressInfo).port
     const scheme = config.tls === undefined ? "http" : "https"
     const name = isLoopback(host) && !host.includes(":") ? host : host === "0.0.0.0" ? "127.0.0.1" : bracketed(host)

@@ -5,7 +5,7 @@
 import { CloseCode, problem, type Problem, protocolVersion, subprotocol, tokenSubprotocol } from "@holdfast/core"
 import type { HoldfastService } from "@holdfast/runtime"
 import { Cause, Clock, Effect, Exit, FiberSet, Schedule, type Scope } from "effect"
-import { type IncomingMessage, STATUS_CODES } from "node:http"
+import type { IncomingMessage } from "node:http"
 import type { Duplex } from "node:stream"
 import { WebSocketServer } from "ws"
 import { problemOf } from "../api/ProblemOf.ts"
@@ -14,6 +14,7 @@ import type { SessionAccessService } from "../access/SessionAccess.ts"
 import type { AuthenticatorService, Caller, Credentials } from "../auth/Authenticator.ts"
 import type { RequestGuard } from "../auth/RequestGuard.ts"
 import { readCredentials } from "../auth/AuthMiddleware.ts"
+import { refuseUpgrade } from "../http/refuseUpgrade.ts"
 import { LiveConnection, type LiveParts } from "./LiveConnection.ts"
 import { defaultLiveLimits, type LiveLimits } from "./LiveLimits.ts"
 import { makePresence } from "./Presence.ts"
@@ -64,16 +65,6 @@ const isOurs = (offered: string): boolean => /^holdfast\.v\d+$/.test(offered)
 
 const offeredProtocols = (request: IncomingMessage): ReadonlyArray<string> =>
   (request.headers["sec-websocket-protocol"] ?? "").split(",").map((offered) => offered.trim())
-
-const refuse = (socket: Duplex, why: Problem): void => {
-  const body = JSON.stringify(why)
-  const retry = why.retryAfterMs === undefined ? "" : `Retry-After: ${Math.ceil(why.retryAfterMs / 1000)}\r\n`
-  socket.end(
-    `HTTP/1.1 ${why.status} ${STATUS_CODES[why.status]}\r\nContent-Type: application/problem+json\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\n${retry}Connection: close\r\n\r\n${body}`,
-    () => socket.destroy()
-  )
-}
 
 const tooSlow = problem("unavailable", "it could not be found out in time who you are: try again", {
   retryAfterMs: 1_000
@@ -166,9 +157,9 @@ export const makeLiveEndpoint = (parts: LiveEndpointParts): Effect.Effect<LiveEn
         path === livePath
           ? (stops() ?? guard.checkUpgrade(request.headers) ?? full())
           : problem("not_found", `there is nothing to upgrade to here: live connections are at ${livePath}`)
-      if (wrong !== undefined) return refuse(socket, wrong)
+      if (wrong !== undefined) return refuseUpgrade(socket, wrong)
       if (!protocols.some(isOurs)) {
-        return refuse(
+        return refuseUpgrade(
           socket,
           problem("invalid", `offer the subprotocol ${subprotocol}: this is version ${protocolVersion}`, {
             field: "sec-websocket-protocol"
@@ -190,7 +181,7 @@ export const makeLiveEndpoint = (parts: LiveEndpointParts): Effect.Effect<LiveEn
           caller === undefined
             ? problemOf(Cause.squash((exit as Exit.Failure<unknown, unknown>).cause))
             : (stops() ?? guard.checkUpgrade(request.headers, caller) ?? tooManyOf(caller))
-        if (why !== undefined) return refuse(socket, why)
+        if (why !== undefined) return refuseUpgrade(socket, why)
         socket.off("error", ignoreError)
         upgrade(request, socket, head, caller!)
       })
