@@ -7,11 +7,13 @@ import { join } from "node:path"
 import { SessionAccess } from "./access/SessionAccess.ts"
 import { Sharing } from "./access/Sharing.ts"
 import { Authenticator } from "./auth/Authenticator.ts"
+import { makeFailureLimit } from "./auth/FailureLimit.ts"
 import { layerAuthenticator } from "./auth/AuthState.ts"
 import type { RevocationsUnreadable } from "./auth/FileRevocationStore.ts"
 import { makeRequestGuard } from "./auth/RequestGuard.ts"
 import type { RevocationFailed } from "./auth/RevocationStore.ts"
 import type { SecretUnusable } from "./auth/SecretFile.ts"
+import { isBridgePath, makeBridgeEndpoint } from "./bridge/BridgeEndpoint.ts"
 import { gaugeLive } from "./Metrics.ts"
 import { listen, type ListenFailed } from "./http/Listener.ts"
 import { makeServerApp } from "./http/ServerApp.ts"
@@ -74,6 +76,14 @@ const compose = (config: ServerConfig): Effect.Effect<RunningServer, ServeError,
     const parts = { holdfast, access: Context.get(services, SessionAccess), authenticator, limits: config.live }
     const live = yield* makeLiveEndpoint({ ...parts, guard })
     const streams = yield* makeEventStreams(parts)
+    const bridges =
+      config.bridges === undefined
+        ? undefined
+        : yield* makeBridgeEndpoint({
+            gateway: config.bridges.gateway,
+            failures: yield* makeFailureLimit,
+            limits: config.bridges
+          })
     let stopping = false
     const request = yield* makeServerApp({ config, guard, isStopping: () => stopping, streams }).pipe(
       Effect.provideContext(services)
@@ -81,16 +91,26 @@ const compose = (config: ServerConfig): Effect.Effect<RunningServer, ServeError,
     yield* gaugeLive({
       connections: live.connections,
       subscriptions: live.subscriptions,
-      streams: streams.count
+      streams: streams.count,
+      bridges: () => bridges?.connections() ?? 0
     })
-    const listener = yield* listen(config, { request, upgrade: live.handleUpgrade })
+    const listener = yield* listen(config, {
+      request,
+      upgrade: (asked, socket, head) =>
+        (bridges !== undefined && isBridgePath(asked.url) ? bridges : live).handleUpgrade(asked, socket, head)
+    })
 
     yield* Effect.addFinalizer(() =>
       Effect.suspend(() => {
         stopping = true
         const { retryAfterMs } = config
         const drained = Effect.all(
-          [listener.drain, live.drain(whyStopping, retryAfterMs), streams.drain(whyStopping, retryAfterMs)],
+          [
+            listener.drain,
+            live.drain(whyStopping, retryAfterMs),
+            streams.drain(whyStopping, retryAfterMs),
+            bridges?.drain(whyStopping) ?? Effect.void
+          ],
           { concurrency: "unbounded", discard: true }
         )
         return Effect.interruptible(drained).pipe(

@@ -14,6 +14,7 @@ export const countAnswer = (status: number, context: Context.Context<never>): vo
 
 const connections = Metric.gauge("holdfast.live.connections", { description: "Live connections that are open" })
 const subscriptions = Metric.gauge("holdfast.live.subscriptions", { description: "Subscriptions that are open" })
+const bridges = Metric.gauge("holdfast.bridges", { description: "Bridges of sandboxes that are connected" })
 const streams = Metric.gauge("holdfast.event_streams", { description: "Event streams (SSE) that are open" })
 
 /** How often what is open is counted. */
@@ -24,13 +25,15 @@ export const gaugeLive = (open: {
   readonly connections: () => number
   readonly subscriptions: () => number
   readonly streams: () => number
+  readonly bridges: () => number
 }): Effect.Effect<void, never, Scope.Scope> =>
   Effect.suspend(() =>
     Effect.all(
       [
         Metric.update(connections, open.connections()),
         Metric.update(subscriptions, open.subscriptions()),
-        Metric.update(streams, open.streams())
+        Metric.update(streams, open.streams()),
+        Metric.update(bridges, open.bridges())
       ],
       { discard: true }
     )

@@ -1,6 +1,8 @@
 /** What a server is told: where it listens, who may come in, and its bounds, each with its default. */
 import { ParticipantId } from "@holdfast/core"
+import type { BridgeGateway } from "@holdfast/core/cloud"
 import { Effect, Schema, SchemaIssue } from "effect"
+import type { BridgeLimits } from "./bridge/BridgeEndpoint.ts"
 import { isLoopback } from "./http/Loopback.ts"
 import { defaultLiveLimits, type LiveLimits } from "./live/LiveLimits.ts"
 
@@ -81,6 +83,12 @@ export interface ServerOptions {
   readonly limits?: RequestLimits
   /** Bounds of live connections and event streams. */
   readonly live?: LiveLimits
+  /**
+   * Whose bridges are taken, at `/api/v1/bridge`: the gateway of a backend with sandboxes. Default none, and nothing is there.
+   * A sandbox calls the server by whatever name its host has for it, so the names that are allowed do not count there, and
+   * pages are refused: the sandbox's token alone decides.
+   */
+  readonly bridges?: BridgeLimits & { readonly gateway: BridgeGateway }
   /** How long requests may go on once the server stops; then they are cut. Default 10 s. */
   readonly stopDeadlineMs?: number
   /** After how long live clients are told to come back when the server stops. Default 2 s. */
@@ -142,6 +150,19 @@ const Live = Schema.Struct(
   )
 ) as unknown as Schema.Codec<Required<LiveLimits>, LiveLimits>
 
+/** What takes bridges has a method for it; what it does is its own. */
+const Gateway = Schema.declare(
+  (value: unknown): value is BridgeGateway =>
+    typeof value === "object" && value !== null && typeof (value as Partial<BridgeGateway>).admit === "function",
+  { expected: "the gateway of a backend with sandboxes" }
+)
+
+/** Bounds of the endpoint of bridges. */
+export const BridgeBounds = Schema.Struct({
+  maxConnections: defaulted(whole(1, 100_000), 1_000),
+  maxAdmitting: defaulted(whole(1, 100_000), 100)
+})
+
 /** The options as a server uses them: checked, with defaults. */
 export const ServerConfig = Schema.Struct({
   host: defaulted(text, "127.0.0.1"),
@@ -165,6 +186,7 @@ export const ServerConfig = Schema.Struct({
   metrics: defaulted(Schema.Literals(["token", "open"]), "token"),
   limits: defaulted(Limits, {}),
   live: defaulted(Live, {}),
+  bridges: Schema.optionalKey(Schema.Struct({ gateway: Gateway, ...BridgeBounds.fields })),
   stopDeadlineMs: defaulted(whole(0, 600_000), 10_000),
   retryAfterMs: defaulted(whole(0, 600_000), 2_000)
 })

@@ -2,7 +2,7 @@
 import { problem } from "@holdfast/core"
 import { type BridgeGateway, bridgePath } from "@holdfast/core/cloud"
 import type { Closing } from "@holdfast/runtime"
-import { Cause, Effect, Exit, Schema, Scope } from "effect"
+import { Cause, Effect, Exit, Scope } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import { makeFailureLimit } from "../auth/FailureLimit.ts"
@@ -61,16 +61,22 @@ export const makeBridgeServer = (
   options: BridgeServerOptions
 ): Effect.Effect<RunningBridgeServer, ListenFailed | ServerOptionsInvalid, Scope.Scope> =>
   Effect.gen(function* () {
-    const { gateway, host = "127.0.0.1", port = 0, socket, stopDeadlineMs = 2_000, tls } = options
-    const limits = yield* decodeLimits(options)
+    const { gateway, host = "127.0.0.1", maxAdmitting, maxConnections, port = 0, socket, tls } = options
     if (socket !== undefined && Buffer.byteLength(socket) > maxSocketPath) {
       return yield* new ServerOptionsInvalid({ field: "socket", expected: `a path of at most ${maxSocketPath} bytes` })
     }
-    // A token decides who comes in, wherever it is listened.
-    const { limits: requestLimits } = yield* decodeServerOptions({
-      limits: { maxConnections: limits.maxConnections + limits.maxAdmitting + spareConnections }
+    // Without the host, which a server without other auth may not choose: here the token decides, wherever it is listened.
+    const { bridges, limits, stopDeadlineMs } = yield* decodeServerOptions({
+      port,
+      stopDeadlineMs: options.stopDeadlineMs ?? 2_000,
+      bridges: {
+        gateway,
+        ...(maxAdmitting === undefined ? {} : { maxAdmitting }),
+        ...(maxConnections === undefined ? {} : { maxConnections })
+      },
+      ...(tls === undefined ? {} : { tls })
     })
-    const endpoint = yield* makeBridgeEndpoint({ gateway, failures: yield* makeFailureLimit, limits })
+    const endpoint = yield* makeBridgeEndpoint({ gateway, failures: yield* makeFailureLimit, limits: bridges! })
     const upgrade = (request: IncomingMessage, duplex: Duplex, head: Buffer): void => {
       if (isBridgePath(request.url)) return endpoint.handleUpgrade(request, duplex, head)
       duplex.on("error", () => undefined)
@@ -80,7 +86,10 @@ export const makeBridgeServer = (
       {
         host,
         port,
-        limits: requestLimits,
+        limits: {
+          ...limits,
+          maxConnections: bridges!.maxConnections + bridges!.maxAdmitting + spareConnections
+        },
         ...(socket === undefined ? {} : { socket }),
         ...(tls === undefined ? {} : { tls })
       },
@@ -99,18 +108,6 @@ export const makeBridgeServer = (
 
 /** Connections beside those of bridges, such as somebody who calls the wrong port. */
 const spareConnections = 50
-
-const Limit = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100_000 }))
-
-const decodeLimits = ({
-  maxAdmitting = 100,
-  maxConnections = 1_000
-}: BridgeLimits): Effect.Effect<Required<BridgeLimits>, ServerOptionsInvalid> => {
-  const wrong = Object.entries({ maxAdmitting, maxConnections }).find(([, value]) => !Schema.is(Limit)(value))
-  return wrong === undefined
-    ? Effect.succeed({ maxAdmitting, maxConnections })
-    : Effect.fail(new ServerOptionsInvalid({ field: wrong[0], expected: "a whole number from 1 to 100,000" }))
-}
 
 /** A listener for bridges, plainly. `close` stops it gracefully. */
 export interface PlainBridgeServer extends Closing, RunningBridgeServer {}

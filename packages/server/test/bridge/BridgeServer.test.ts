@@ -1,3 +1,4 @@
+import { layerMemory } from "@holdfast/core"
 import { bridgeBounds, BridgeRefused } from "@holdfast/core/cloud"
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -8,7 +9,14 @@ import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { describe } from "vitest"
-import { type BridgeServerOptions, makeBridgeServer, type PlainBridgeServer, serveBridges } from "../../src/index.ts"
+import {
+  type BridgeServerOptions,
+  makeBridgeServer,
+  type PlainBridgeServer,
+  type PlainServer,
+  serve,
+  serveBridges
+} from "../../src/index.ts"
 import { dialIn, refusedAt, testGateway, type TestGateway } from "./BridgeDialler.ts"
 
 /** Runs a test against a listener, and ends it after. */
@@ -272,13 +280,69 @@ describe("its own faults and ends", () => {
   it("says which option is not valid", async () => {
     const gateway = testGateway()
     for (const [field, options] of [
-      ["maxConnections", { maxConnections: 0 }],
-      ["maxAdmitting", { maxAdmitting: 1.5 }],
+      ["bridges.maxConnections", { maxConnections: 0 }],
+      ["bridges.maxAdmitting", { maxAdmitting: 1.5 }],
       ["socket", { socket: `/tmp/${"s".repeat(120)}` }]
     ] as const) {
       const error = await serveBridges({ gateway, ...options }).catch((error: unknown) => error)
       assert.deepInclude(error, { _tag: "ServerOptionsInvalid", field })
     }
+  })
+})
+
+describe("on a server's port", () => {
+  const withServer = async (use: (server: PlainServer, gateway: TestGateway) => Promise<void>): Promise<void> => {
+    const gateway = testGateway()
+    const server = await serve({
+      holdfast: { store: layerMemory, backends: [] },
+      port: 0,
+      auth: { kind: "secret", secret: "a secret of the tests that has 32 bytes" },
+      bridges: { gateway }
+    })
+    try {
+      await use(server, gateway)
+    } finally {
+      await server.close()
+    }
+  }
+
+  it("lets bridges in by whatever name they call it, while everything else keeps its guards", () =>
+    withServer(async ({ url }, gateway) => {
+      const headers = { host: "host.docker.internal:4747" }
+      const { ws } = await dialIn(url, { headers })
+      ws.send("hello")
+      assert.strictEqual((await gateway.next("text")).text, "hello")
+      ws.terminate()
+      assert.strictEqual((await refusedAt(url, { path: "/api/v1/live", headers })).status, 403)
+      assert.strictEqual((await refusedAt(url, { token: "guessed", headers })).status, 401)
+    }))
+
+  it("takes a sandbox's token for nothing but its bridge", () =>
+    withServer(async ({ url }) => {
+      const asked = await fetch(`${url}/api/v1/sessions`, { headers: { authorization: "Bearer good" } })
+      assert.strictEqual(asked.status, 401)
+      assert.strictEqual((await refusedAt(url, { path: "/api/v1/live", protocols: ["holdfast.v1"] })).status, 401)
+    }))
+
+  it("tells bridges to dial again when it stops", () =>
+    withServer(async (server) => {
+      const { closed } = await dialIn(server.url)
+      await server.close()
+      assert.strictEqual((await closed).code, 1001)
+    }))
+
+  it("has no such place without a gateway", async () => {
+    await using server = await serve({ holdfast: { store: layerMemory, backends: [] }, port: 0 })
+    assert.strictEqual((await refusedAt(server.url)).status, 404)
+  })
+
+  it("says that a gateway is needed where bridges are to be taken", async () => {
+    const error = await serve({
+      holdfast: { store: layerMemory, backends: [] },
+      port: 0,
+      bridges: {} as never
+    }).catch((error: unknown) => error)
+    assert.deepInclude(error, { _tag: "ServerOptionsInvalid", field: "bridges.gateway" })
   })
 })
 
