@@ -8,6 +8,11 @@ export interface ProcessTarget {
   readonly root?: ProcessIdentity | undefined
   /** A value of {@link processMarkerName}. It also finds what was re-parented. */
   readonly marker?: string | undefined
+  /**
+   * Further variables, each as `NAME=value`, whose bearers belong to it as well: what marks something larger than a session,
+   * whose processes carry a marker of their own.
+   */
+  readonly variables?: ReadonlyArray<string> | undefined
 }
 
 /** The identity of a process that runs now, or of a zombie; undefined where there is none. */
@@ -72,19 +77,27 @@ export const makeMemberSearch = async (target: ProcessTarget) => {
   const known = new Map<number, string>()
   const unmarked = new Map<number, string>()
 
+  const variables = [
+    ...(target.marker === undefined ? [] : [`${processMarkerName}=${target.marker}`]),
+    ...(target.variables ?? [])
+  ]
+
   const findMarked = async (table: ReadonlyMap<number, ProcessEntry>): Promise<ReadonlySet<number>> => {
-    if (target.marker === undefined) return new Set()
+    if (variables.length === 0) return new Set()
     const candidates = [...table.values()].filter(
       (entry) => !entry.ended && known.get(entry.pid) !== entry.startTime && unmarked.get(entry.pid) !== entry.startTime
     )
     // Nothing that belongs to the root is older than it. It saves reading most environments of a machine.
-    const marked = await processTable.marked(candidates, `${processMarkerName}=${target.marker}`, root?.startTime)
+    const marked = new Set<number>()
+    for (const variable of variables) {
+      for (const pid of await processTable.marked(candidates, variable, root?.startTime)) marked.add(pid)
+    }
     for (const { pid, startTime } of candidates) if (!marked.has(pid)) unmarked.set(pid, startTime)
     return marked
   }
 
   return async (): Promise<ReadonlyArray<ProcessIdentity>> => {
-    if (root === undefined && target.marker === undefined) return []
+    if (root === undefined && variables.length === 0) return []
     const table = await processTable.readAll()
     const members = membersOf(table, { root, known, marked: await findMarked(table), self: process.pid })
     for (const { pid, startTime } of members) known.set(pid, startTime)

@@ -70,6 +70,17 @@ describe("terminateTree", () => {
     assert.isFalse(await isAlive(daemon))
   })
 
+  it("finds by further variables what carries a marker of somebody else's", async () => {
+    const inner = "(HOLDFAST_PROCESS=inner:1 setsid bash -c 'echo $$; exec sleep 1000' & echo forked >/dev/null)"
+    const { child, line, marker } = plant(`export LARGER=one; ${inner}`)
+    const daemon = await identityOf(await line())
+    await until(async () => child.exitCode !== null && (await processTable.read(daemon.pid))?.parent !== child.pid)
+    assert.deepStrictEqual(await tree({ marker, variables: ["LARGER=other"] }), [])
+    const { processes } = await terminateTree({ variables: ["LARGER=other", "LARGER=one"] }, { graceMs: 5_000 })
+    assert.deepStrictEqual(processes, [daemon])
+    assert.isFalse(await isAlive(daemon))
+  })
+
   it("finds an orphan that gave up its environment as long as it stays in the root's session", async () => {
     const { pid, line, marker } = plant("(env -i bash -c 'echo $$; exec sleep 1000' &); exec sleep 1000")
     const orphan = await identityOf(await line())
