@@ -16,7 +16,7 @@ import { makeSpecCheck } from "./CodexSpec.ts"
  */
 export const codexBackend = (options: CodexOptions = {}): Backend => {
   const name = options.name ?? "codex"
-  const { check, recorded } = makeSpecCheck(name)
+  const { check, recorded } = makeSpecCheck(name, options.elsewhere)
   const shared = makeSharedServer({ start: startCodexServer(options) })
   const open = Effect.fn("codex.open")(function* (request: OpenRequest) {
     const spec = yield* recorded(request.spec)

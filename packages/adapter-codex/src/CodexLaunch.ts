@@ -14,6 +14,11 @@ export type ConfigValue =
 export interface CodexOptions {
   /** The name by which sessions refer to the backend, default `codex`. Two homes need two names. */
   readonly name?: string
+  /**
+   * Its sessions run on another machine, as in a sandbox: `check` looks at no folder of this one, and `open` does. For hosts that
+   * only check specs. Default false.
+   */
+  readonly elsewhere?: boolean
   /** Path of the program. By default it is looked for on the PATH, then in the agents' folder. */
   readonly path?: string
   /** Where agents are installed, default `$HOLDFAST_AGENTS`, else `holdfast/agents` in the user's data directory. */

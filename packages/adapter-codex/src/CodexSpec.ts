@@ -47,8 +47,11 @@ export const RecordedSpec = Schema.Struct({
 })
 export type RecordedSpec = typeof RecordedSpec.Type
 
-/** Checks specs for a backend of this name. */
-export const makeSpecCheck = (backend: string) => {
+/**
+ * Checks specs for a backend of this name. For another machine (`elsewhere`) no folder of this one is looked at, and a relative
+ * `cwd` is from where that machine's backend runs.
+ */
+export const makeSpecCheck = (backend: string, elsewhere = false) => {
   const decode = decodeSpec(backend, CodexSpec)
   const decodeRecorded = decodeSpec(backend, RecordedSpec)
 
@@ -69,15 +72,15 @@ export const makeSpecCheck = (backend: string) => {
         const recorded: RecordedSpec = {
           ...spec,
           ...(title === "" ? {} : { title }),
-          cwd: resolve(spec.cwd ?? process.cwd()),
+          cwd: elsewhere ? (spec.cwd ?? ".") : resolve(spec.cwd ?? process.cwd()),
           approvalPolicy: spec.approvalPolicy ?? "untrusted",
           sandbox: spec.sandbox ?? "workspace-write"
         }
-        yield* checkDirectory(recorded)
+        if (!elsewhere) yield* checkDirectory(recorded)
         return { spec: recorded, workspace: recorded.cwd, ...(title === "" ? {} : { title }) }
       }),
     /** Of what the log has. */
     recorded: (input: unknown): Effect.Effect<RecordedSpec, SpecInvalid> =>
-      Effect.flatMap(decodeRecorded(input), checkDirectory)
+      Effect.flatMap(decodeRecorded(input), (spec) => checkDirectory({ ...spec, cwd: resolve(spec.cwd) }))
   }
 }

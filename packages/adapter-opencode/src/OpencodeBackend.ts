@@ -27,6 +27,11 @@ export interface OpencodeBackendOptions extends OpencodeServerOptions {
    * without a finish reason is called again for ever.
    */
   readonly maxSteps?: number
+  /**
+   * Its sessions run on another machine, as in a sandbox: `check` looks at no folder of this one, and `open` does. For hosts that
+   * only check specs. Default false.
+   */
+  readonly elsewhere?: boolean
 }
 
 const Session = Schema.Struct({
@@ -56,7 +61,7 @@ export const opencodeBackend = (options: OpencodeBackendOptions = {}): Backend =
   return {
     name: "opencode",
     capabilities: opencodeCapabilities,
-    check: (spec) => checkSpec(spec, options.server),
+    check: (spec) => checkSpec(spec, options.server, options.elsewhere),
     open: Effect.fn("opencode.open")(function* (request: OpenRequest) {
       const spec = yield* prepareSpec(request.spec, options.server)
       return yield* openSession(yield* shared.get, request, spec, options.maxSteps ?? 200)

@@ -76,12 +76,22 @@ export const prepareSpec = Effect.fnUntraced(function* (
   return problem === undefined ? { ...spec, cwd } : yield* invalid(problem)
 })
 
-/** See `Backend.check`. */
+/** Checks a spec for another machine, none of whose folders can be seen. A relative `cwd` is from where its backend runs. */
+const checkElsewhere = Effect.fnUntraced(function* (input: unknown): Effect.fn.Return<RecordedSpec, SpecInvalid> {
+  const spec = yield* decode(input)
+  const cwd = spec.cwd ?? "."
+  const expected = nameProblem(cwd)
+  if (expected !== undefined) return yield* new SpecInvalid({ backend: "opencode", field: "cwd", expected })
+  return { ...spec, cwd }
+})
+
+/** See `Backend.check`; `elsewhere` where the backend that opens it runs on another machine. */
 export const checkSpec = (
   input: unknown,
-  server: OpencodeAddress | undefined
+  server: OpencodeAddress | undefined,
+  elsewhere = false
 ): Effect.Effect<CheckedSpec, SpecInvalid> =>
-  Effect.map(prepareSpec(input, server), (spec) => ({
+  Effect.map(elsewhere ? checkElsewhere(input) : prepareSpec(input, server), (spec) => ({
     spec,
     workspace: spec.cwd,
     ...(spec.title === undefined ? {} : { title: spec.title })

@@ -11,6 +11,11 @@ import { checkSpec, prepareRecorded } from "./TerminalSpec.ts"
 export interface PtyBackendOptions {
   /** Profiles besides `shell` and `command`; one of the same name takes its place. */
   readonly profiles?: ReadonlyArray<LaunchProfile>
+  /**
+   * Its terminals run on another machine, as in a sandbox: `check` looks at no folder or program of this one, and `open` does.
+   * For hosts that only check specs. Default false.
+   */
+  readonly elsewhere?: boolean
 }
 
 /**
@@ -44,7 +49,7 @@ export const ptyBackend = (options: PtyBackendOptions = {}): Backend => {
   return {
     name: "pty",
     capabilities: ptyCapabilities(profiles.values()),
-    check: (spec) => checkSpec(profiles, spec),
+    check: (spec) => checkSpec(profiles, spec, options.elsewhere),
     open
   }
 }

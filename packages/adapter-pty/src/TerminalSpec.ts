@@ -79,10 +79,32 @@ const decodeTerminal = decodeSpec("pty", TerminalSpec)
 const decodeRecorded = decodeSpec("pty", RecordedSpec)
 const decodeSecrets = decodeSpec("pty", TerminalSecrets)
 
-/** Checks what a host asks for, down to the program's file, and fills in defaults. */
-export const checkSpec = Effect.fnUntraced(function* (profiles: Profiles, input: unknown) {
+/** Names where values were: a spec that was checked on another machine. Its values come with the opening. */
+const isRecorded = (input: unknown): boolean =>
+  Array.isArray((input as { readonly env?: { readonly values?: unknown } } | null)?.env?.values)
+
+/** Checks on its own machine what was checked elsewhere before. */
+const checkAgain = Effect.fnUntraced(function* (profiles: Profiles, input: unknown) {
+  const recorded = yield* decodeRecorded(input)
+  const spec = { ...recorded, cwd: resolve(recorded.cwd) }
+  const { launch, profile } = yield* prepare(profiles, spec, {})
+  const checked: CheckedSpec = {
+    spec,
+    workspace: spec.cwd,
+    title: spec.title ?? profile.title?.(launch) ?? profile.name
+  }
+  return checked
+})
+
+/**
+ * Checks what a host asks for and fills in defaults: down to the program's file, or for another machine (`elsewhere`), whose
+ * files nobody here can see, as far as the spec itself goes. There a relative `cwd` is from where that machine's backend runs,
+ * which checks what comes of it once more.
+ */
+export const checkSpec = Effect.fnUntraced(function* (profiles: Profiles, input: unknown, elsewhere = false) {
+  if (!elsewhere && isRecorded(input)) return yield* checkAgain(profiles, input)
   const spec = yield* decodeTerminal(input)
-  const cwd = resolve(spec.cwd ?? process.cwd())
+  const cwd = elsewhere ? (spec.cwd ?? ".") : resolve(spec.cwd ?? process.cwd())
   const values = spec.env?.values ?? {}
   const recorded: RecordedSpec = {
     profile: spec.profile,
@@ -94,12 +116,15 @@ export const checkSpec = Effect.fnUntraced(function* (profiles: Profiles, input:
     rows: spec.rows ?? 24,
     ...(spec.title === undefined ? {} : { title: spec.title })
   }
-  const { profile, launch } = yield* prepare(profiles, recorded, values)
+  const { profile, launch } = yield* elsewhere
+    ? prepareLaunch(profiles, recorded, values)
+    : prepare(profiles, recorded, values)
   const checked: CheckedSpec = {
     spec: recorded,
     secrets: { env: values },
     workspace: cwd,
-    title: spec.title ?? profile.title?.(launch) ?? profile.name
+    // Whose shell it will be, only the other machine knows.
+    title: spec.title ?? (elsewhere && spec.command === undefined ? undefined : profile.title?.(launch)) ?? profile.name
   }
   return checked
 })
@@ -118,10 +143,11 @@ export const prepareRecorded = Effect.fnUntraced(function* (
       "its value, which is not in the log: only the process that created the session knows it; create a new session"
     )
   }
-  return { spec, ...(yield* prepare(profiles, spec, values, request.nativeId)) }
+  return yield* prepare(profiles, { ...spec, cwd: resolve(spec.cwd) }, values, request.nativeId)
 })
 
-const prepare = Effect.fnUntraced(function* (
+/** What is to be started, as far as it can be said without looking at files. */
+const prepareLaunch = Effect.fnUntraced(function* (
   profiles: Profiles,
   spec: RecordedSpec,
   values: Readonly<Record<string, string>>,
@@ -131,8 +157,6 @@ const prepare = Effect.fnUntraced(function* (
   if (profile === undefined) {
     return yield* invalid("profile", `one of ${[...profiles.keys()].join(", ")}, not ${JSON.stringify(spec.profile)}`)
   }
-  const cwdProblem = directoryProblem(spec.cwd)
-  if (cwdProblem !== undefined) return yield* invalid("cwd", cwdProblem)
   const env = makeEnvironment({
     host: process.env,
     pass: [...defaultPassedNames, ...spec.env.pass],
@@ -142,7 +166,19 @@ const prepare = Effect.fnUntraced(function* (
   const launch =
     nativeId === undefined || profile.resume === undefined ? profile.launch(request) : profile.resume(request, nativeId)
   if ("expected" in launch) return yield* invalid(launch.field, launch.expected)
-  const program = findProgram(launch.command, spec.cwd, env)
+  return { profile, launch, env }
+})
+
+const prepare = Effect.fnUntraced(function* (
+  profiles: Profiles,
+  spec: RecordedSpec,
+  values: Readonly<Record<string, string>>,
+  nativeId?: string
+) {
+  const prepared = yield* prepareLaunch(profiles, spec, values, nativeId)
+  const cwdProblem = directoryProblem(spec.cwd)
+  if (cwdProblem !== undefined) return yield* invalid("cwd", cwdProblem)
+  const program = findProgram(prepared.launch.command, spec.cwd, prepared.env)
   if ("expected" in program) return yield* invalid("command", program.expected)
-  return { profile, launch, path: program.path, env }
+  return { ...prepared, spec, path: program.path }
 })
