@@ -1,0 +1,558 @@
+/**
+ * The owner of one session's sandbox: one fiber, one mailbox, one way for everything that happens to it. It tells the lifecycle
+ * what happened and carries out what that asks for. Generations come and go; the sandbox, its token and its link stay.
+ */
+import { type BackendEvent, note, type SessionId } from "@holdfast/core"
+import {
+  type BridgeAdmission,
+  BridgeCloseCode,
+  BridgeRefused,
+  type SandboxProvider,
+  type SandboxProviderError,
+  type SandboxRequest
+} from "@holdfast/core/cloud"
+import { Clock, Deferred, Effect, Exit, Fiber, FiberSet } from "effect"
+import type { BreakerCell } from "./BreakerCell.ts"
+import { type BridgeLink, type BridgeLinkListener, makeBridgeLink, type WireCredentials } from "./BridgeLink.ts"
+import type { BridgeQuotas } from "./BridgeQuota.ts"
+import type { CloudGeneration, Opened } from "./CloudGeneration.ts"
+import { dialBridge } from "./DialIn.ts"
+import { decideLifecycle, initialLifecycle, isOver, nextDue } from "./lifecycle/SandboxLifecycle.ts"
+import type { LifecycleAction, LifecycleInput, SandboxPolicy } from "./lifecycle/LifecycleTypes.ts"
+import { openInner } from "./openInner.ts"
+import { makeSandboxCalls } from "./SandboxCalls.ts"
+import { hashToken, makeDialKey, makeSandboxToken, sameHash, type SandboxToken } from "./SandboxTokens.ts"
+
+/**
+ * Inputs that wait. Each source has few under way, and what repeats is told once in {@link quietMs}: a mailbox that is full is
+ * a defect, and what does not fit is logged.
+ */
+const mailboxCapacity = 1_024
+
+/** "It lives" and "it is busy" are told this often at most, in milliseconds. */
+const quietMs = 1_000
+
+/** Lines about the progress of an opening are told this often at most, in milliseconds. */
+const progressMs = 500
+
+/** How long ending an inner generation, or freezing, may take, in milliseconds: longer than adapters need for force. */
+const innerTimeoutMs = 25_000
+
+/** A provider is asked whether a sandbox that is away has ended: first after this long, doubling up to a minute. */
+const exitCheckMs = 1_000
+const maxExitCheckMs = 60_000
+
+/**
+ * Weight of copied events that wait for the log, past which a sandbox is not read any more: twice what one that keeps to the
+ * protocol sends without an acknowledgement.
+ */
+const heldWeight = 16 * 1024 * 1024
+
+/** Tokens that are remembered as revoked: whoever comes with one stops for good. */
+const maxRevoked = 16
+
+/** What an owner is made of. */
+export interface SandboxOwnerParts {
+  readonly sessionId: SessionId
+  readonly provider: SandboxProvider
+  /** Whose sandboxes they are. */
+  readonly owner: string
+  readonly policy: SandboxPolicy
+  readonly quotas: BridgeQuotas
+  readonly breaker: BreakerCell
+  readonly controlPlane: Effect.Effect<string>
+  readonly dialSecret: string | undefined
+  /** Answers within a bound of its own. */
+  readonly lend: (operation: "fetch" | "push", repository: string) => Effect.Effect<WireCredentials>
+  /** What the bridge and the programs inside find in their environment. */
+  readonly environment: (
+    generation: CloudGeneration
+  ) => Effect.Effect<Readonly<Record<string, string>>, SandboxProviderError>
+  /** For what is tidied up after the owner: it outlives it. */
+  readonly background: (effect: Effect.Effect<void>) => void
+  /** The last number of the log that was copied. */
+  readonly mirrored: number
+}
+
+/** A sandbox's token, and the link that it opens. */
+interface Door {
+  readonly generation: number
+  readonly hash: string
+  /** Only of one that was made here: the log has the hash alone. */
+  readonly token: string | undefined
+  readonly link: BridgeLink
+}
+
+/** The owner. */
+export interface SandboxOwner {
+  readonly sessionId: SessionId
+  /** Serves a generation from now on; false where the sandbox was given up, and another owner is needed. */
+  readonly begin: (generation: CloudGeneration, opened: Extract<LifecycleInput, { readonly type: "opened" }>) => boolean
+  /** The generation's scope is closed. Completes when what ran of it has ended, or is left running on purpose. */
+  readonly release: (generation: CloudGeneration, detached: boolean) => Effect.Effect<void>
+  readonly feed: (input: LifecycleInput) => void
+  /** Something happens: it is not idle. */
+  readonly stir: (busy?: boolean) => void
+  /** The log has everything up to this number. */
+  readonly passed: (through: number, weight: number) => void
+  readonly link: () => BridgeLink | undefined
+  readonly admit: (token: SandboxToken) => Effect.Effect<BridgeAdmission, BridgeRefused>
+  /** Nothing is left to look after. */
+  readonly isOver: () => boolean
+  /** The sandbox's name, while it has one. */
+  readonly sandboxId: () => string | null
+  readonly snapshotId: () => string | null
+  readonly mirrored: () => number
+  /** Completes when nothing is left to look after, or nobody looks any more. */
+  readonly over: Effect.Effect<void>
+  /** Looks after the sandbox until nothing is left of it. */
+  readonly run: Effect.Effect<void>
+}
+
+/** Makes an owner; nothing happens before it is run. */
+export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<SandboxOwner> =>
+  Effect.map(Clock.Clock, (clock) => {
+    const { breaker, policy, provider, sessionId } = parts
+    const now = () => clock.currentTimeMillisUnsafe()
+    let lifecycle = initialLifecycle()
+    let door: Door | undefined
+    const revoked: Array<string> = []
+    let generation: CloudGeneration | undefined
+    /** What opening brought, until the lifecycle has taken it in. */
+    let opened: Opened | undefined
+    /** Made from nothing for the present generation. */
+    let isFresh = false
+    let mirrored = parts.mirrored
+    let endpoint: string | undefined
+    let linkReason = ""
+    let heardAt = now()
+    let lastHeard = Number.NEGATIVE_INFINITY
+    let lastStirred = Number.NEGATIVE_INFINITY
+    let lastProgress = Number.NEGATIVE_INFINITY
+    let busy = false
+    let isHeld = false
+    let fork: ((effect: Effect.Effect<void>) => Fiber.Fiber<void>) | undefined
+    let providerCall: Fiber.Fiber<void> | undefined
+    let dialing: Fiber.Fiber<void> | undefined
+    const over = Deferred.makeUnsafe<void>()
+    let exitCheck: Fiber.Fiber<void> | undefined
+    let ending: Fiber.Fiber<void> | undefined
+
+    const inbox: Array<{ readonly input: LifecycleInput; readonly taken?: Deferred.Deferred<void> }> = []
+    let wake: (() => void) | undefined
+
+    const put = (input: LifecycleInput, taken?: Deferred.Deferred<void>) => {
+      const isLost = isOver(lifecycle)
+      if (isLost || inbox.length >= mailboxCapacity) {
+        if (!isLost) parts.background(Effect.logError(`a sandbox has too much to do: ${input.type} is left out`))
+        if (taken !== undefined) Deferred.doneUnsafe(taken, Exit.void)
+        return
+      }
+      inbox.push(taken === undefined ? { input } : { input, taken })
+      wake?.()
+    }
+    const feed = (input: LifecycleInput) => put(input)
+
+    const stir = (isBusy = busy) => {
+      const at = now()
+      if (isBusy === busy && at - lastStirred < quietMs) return
+      lastStirred = at
+      busy = isBusy
+      feed({ type: "active", busy })
+    }
+
+    const tell = (event: BackendEvent): Effect.Effect<void> => generation?.tell(event) ?? Effect.void
+
+    const remark = (level: "info" | "warning" | "error", message: string, code?: string) => {
+      fork?.(tell(note(level, message, undefined, code) as BackendEvent))
+    }
+
+    const calls = makeSandboxCalls(provider, parts.owner, sessionId, (info) => {
+      if (info.endpoint === endpoint && dialing !== undefined) return
+      endpoint = info.endpoint
+      dial()
+    })
+
+    const dial = () => {
+      if (parts.dialSecret === undefined || endpoint === undefined || door === undefined) return
+      dialing?.interruptUnsafe()
+      const { hash, link } = door
+      const key = makeDialKey(parts.dialSecret, sessionId, hash)
+      dialing = fork?.(dialBridge({ endpoint, key, tokenHash: hash, link }))
+    }
+
+    /** What the link tells, as long as it is the sandbox's own. */
+    const ears = (isOurs: () => boolean): BridgeLinkListener => ({
+      onHello: (hello) => {
+        if (!isOurs()) return
+        exitCheck?.interruptUnsafe()
+        heardAt = now()
+        // What ended while nobody listened is told by the events that are still to come.
+        const isToCome = hello.last > door!.link.received() && lifecycle.phase !== "lingering"
+        const open = isToCome && generation !== undefined && expectsOpen() ? generation.number : hello.open
+        if (generation?.request.reattach !== undefined && generation.isOpening()) {
+          opened = { ...reattached(generation), taken: hello.taken }
+        }
+        feed({ type: "connected", open })
+      },
+      onDisconnected: (reason) => {
+        if (!isOurs()) return
+        linkReason = reason
+        feed({ type: "disconnected" })
+        exitCheck?.interruptUnsafe()
+        exitCheck = fork?.(watchExit(exitCheckMs))
+      },
+      onHeard: () => {
+        heardAt = now()
+        if (heardAt - lastHeard < Math.min(quietMs, policy.heartbeatMs)) return
+        lastHeard = heardAt
+        if (isOurs()) feed({ type: "heard" })
+      },
+      onEvents: (batch) => {
+        const through = batch.first + batch.events.length - 1
+        mirrored = Math.max(mirrored, through)
+        if (generation?.number !== batch.generation) {
+          // Of a generation that is over: nobody will ever store it.
+          if (isOurs()) door!.link.passed(through, 0)
+          return
+        }
+        if (generation.isOver()) return
+        const { busy: isBusy, end } = generation.copy(batch, `sandbox:${provider.name}/${lifecycle.sandboxId ?? ""}`)
+        stir(isBusy)
+        hold()
+        if (end === "closed") feed({ type: "close" })
+        else if (end === "suspended") feed({ type: "suspend" })
+        else if (end !== undefined) feed({ type: "innerLost", ...end })
+      },
+      onGap: (from, to) =>
+        remark("error", `events ${from} to ${to} of the sandbox are missing`, "sandbox_events_missing"),
+      onSyncing: (detail) => {
+        const at = now()
+        if (lifecycle.region !== "syncing" || at - lastProgress < progressMs) return
+        lastProgress = at
+        fork?.(tell({ type: "sandbox.syncing", data: { reason: detail } }))
+      },
+      onHeld: ({ detail, full }) =>
+        remark(
+          full ? "warning" : "info",
+          full ? `the sandbox is held: ${detail}` : "the sandbox goes on",
+          "sandbox_held"
+        ),
+      onCredentials: ({ operation, repository }, answer) => {
+        fork?.(Effect.map(parts.lend(operation, repository), answer))
+      },
+      onSkew: (byMs) =>
+        remark("warning", `the sandbox's clock is off by ${Math.round(byMs / 1_000)} s`, "sandbox_clock_skew"),
+      onBanned: (reason) => {
+        if (isOurs()) feed({ type: "banned", reason })
+      }
+    })
+
+    /** Whether the present generation was open in the sandbox when it was heard of last. */
+    const expectsOpen = () => lifecycle.isOpen || generation?.request.reattach !== undefined
+
+    /** Holds the sandbox back while the log is behind, and lets it go on. */
+    const hold = () => {
+      const weight = generation?.outbox.weight() ?? 0
+      if (isHeld ? weight > heldWeight / 2 : weight <= heldWeight) return
+      isHeld = !isHeld
+      door?.link.hold(isHeld)
+    }
+
+    const openDoor = (of: number, hash: string, token: string | undefined) => {
+      closeDoor("another sandbox has taken its place")
+      const made: Door = {
+        generation: of,
+        hash,
+        token,
+        link: makeBridgeLink({
+          sessionId,
+          generation: of,
+          mirrored,
+          heartbeatMs: policy.heartbeatMs,
+          quotas: parts.quotas,
+          now,
+          listener: ears(() => door === made)
+        })
+      }
+      door = made
+      isHeld = false
+    }
+
+    const closeDoor = (reason: string, code: BridgeCloseCode = BridgeCloseCode.gone) => {
+      dialing?.interruptUnsafe()
+      dialing = undefined
+      endpoint = undefined
+      const closed = door
+      door = undefined
+      if (closed === undefined) return
+      if (code === BridgeCloseCode.gone) revoked.push(closed.hash)
+      if (revoked.length > maxRevoked) revoked.shift()
+      closed.link.end(code, reason)
+    }
+
+    const watchExit = (delayMs: number): Effect.Effect<void> =>
+      Effect.gen(function* () {
+        yield* Effect.sleep(delayMs)
+        const { sandboxId } = lifecycle
+        if (sandboxId === null || door?.link.isConnected() === true) return
+        const exited = yield* calls.exited(sandboxId)
+        if (door?.link.isConnected() === true) return
+        if (exited !== undefined) return feed(exited)
+        yield* watchExit(Math.min(delayMs * 2, maxExitCheckMs))
+      })
+
+    /** A connection that says nothing is closed, so that the bridge makes another: well before its sandbox counts as stale. */
+    const watchSilence = Effect.gen(function* () {
+      const limit = Math.max(policy.heartbeatMs * 1.5, (policy.staleAfterMs * 2) / 3)
+      for (;;) {
+        yield* Effect.sleep(policy.heartbeatMs / 2)
+        if (isHeld) {
+          // It would say something if it were read.
+          heardAt = now()
+          feed({ type: "heard" })
+        } else if (door?.link.isConnected() === true && now() - heardAt > limit) {
+          door.link.disconnect(BridgeCloseCode.silent, `nothing was heard for ${limit} ms`)
+        }
+      }
+    })
+
+    /** Asks the provider for something, in place of what was asked before. */
+    const call = (asked: Effect.Effect<LifecycleInput>) => {
+      providerCall?.interruptUnsafe()
+      providerCall = fork?.(Effect.map(asked, feed))
+    }
+
+    const wanted = (self: CloudGeneration): Effect.Effect<SandboxRequest, SandboxProviderError> =>
+      Effect.gen(function* () {
+        const controlPlane = yield* parts.controlPlane
+        const environment = yield* parts.environment(self)
+        const { image, limits } = self.spec
+        const { hash, token = "" } = door!
+        const dialKey =
+          parts.dialSecret === undefined
+            ? {}
+            : { HOLDFAST_BRIDGE_DIAL_KEY: makeDialKey(parts.dialSecret, sessionId, hash) }
+        return {
+          owner: parts.owner,
+          sessionId,
+          generation: self.number,
+          controlPlane,
+          environment: {
+            ...environment,
+            ...dialKey,
+            HOLDFAST_BRIDGE_TOKEN: token,
+            HOLDFAST_BRIDGE_SESSION: sessionId,
+            HOLDFAST_BRIDGE_GENERATION: String(self.number)
+          },
+          ...(image === undefined ? {} : { image }),
+          ...(limits === undefined ? {} : { limits })
+        }
+      })
+
+    const reattached = (self: CloudGeneration): Opened => ({ capabilities: self.inner.capabilities })
+
+    const execute = (action: LifecycleAction): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        switch (action.do) {
+          case "look":
+            call(calls.look(action.sandboxId))
+            return Effect.void
+          case "create":
+          case "restore": {
+            if (generation === undefined) return Effect.void
+            isFresh = action.do === "create"
+            call(calls.spawn(action.do === "restore" ? action.snapshotId : undefined, wanted(generation)))
+            return Effect.void
+          }
+          case "openInner": {
+            const self = generation
+            if (self === undefined || door === undefined) return Effect.void
+            fork?.(
+              Effect.map(openInner(self, door.link, isFresh, remark), (came) => {
+                if (generation !== self || self.isOver()) return
+                if ("capabilities" in came) {
+                  opened = came
+                  feed({ type: "innerOpened" })
+                } else feed({ type: "innerLost", reason: came.reason, retryable: came.retryable })
+              })
+            )
+            return Effect.void
+          }
+          case "endInner": {
+            const end = door?.link.ask({ do: "end", generation: action.generation }) ?? Effect.void
+            const ended = Effect.ignore(Effect.timeoutOption(end, innerTimeoutMs))
+            const fiber = fork?.(ended)
+            // One that is away ends it when it is back.
+            if (door?.link.isConnected() === true) ending = fiber
+            return Effect.void
+          }
+          case "snapshot": {
+            const link = door?.link
+            const frozen =
+              link?.isConnected() === true
+                ? Effect.ignore(Effect.timeoutOption(link.ask({ do: "freeze" }), innerTimeoutMs))
+                : Effect.void
+            call(Effect.andThen(frozen, calls.snapshot(action.sandboxId)))
+            return Effect.void
+          }
+          case "thaw":
+            fork?.(Effect.ignore(door?.link.ask({ do: "thaw" }) ?? Effect.void))
+            return Effect.void
+          case "removeSnapshot": {
+            const stored = generation?.stored ?? Effect.void
+            parts.background(
+              Effect.andThen(Effect.timeoutOption(stored, innerTimeoutMs), calls.removeSnapshot(action.snapshotId))
+            )
+            return Effect.void
+          }
+          case "destroy":
+            closeDoor("its sandbox is destroyed")
+            call(calls.destroy(action.sandboxId))
+            return Effect.void
+          case "tell":
+            return tell(eventOf(action))
+          case "note":
+            return tell(note("warning", action.reason, undefined, "sandbox") as BackendEvent)
+          case "link":
+            return tell(
+              action.connected
+                ? { type: "link.connected", data: {} }
+                : { type: "link.reconnecting", data: { attempt: 1, reason: linkReason || action.reason } }
+            )
+          case "endGeneration":
+            if (action.how === "suspended") generation?.suspended(action.reason, generation.inner.capabilities.resume)
+            else generation?.lost(action.reason, action.retryable)
+            return Effect.void
+          case "closed":
+            generation?.closed("closed")
+            return Effect.void
+          case "forget":
+            closeDoor("nobody looks after it any more")
+            return Effect.void
+        }
+      })
+
+    const eventOf = ({ type, ...action }: Extract<LifecycleAction, { readonly do: "tell" }>): BackendEvent => {
+      const { do: _tell, ...data } = action
+      if (type === "sandbox.pending") return { type, data: { ...data, provider: provider.name } }
+      if (type !== "sandbox.warming" || generation === undefined) return { type, data }
+      const token = makeSandboxToken(sessionId, generation.number)
+      const hash = hashToken(token)
+      openDoor(generation.number, hash, token)
+      return { type, data: { ...data, provider: provider.name, tokenHash: hash } }
+    }
+
+    const next: Effect.Effect<{ readonly input: LifecycleInput; readonly taken?: Deferred.Deferred<void> }> =
+      Effect.suspend(() => {
+        const first = inbox.shift()
+        if (first !== undefined) return Effect.succeed(first)
+        const due = nextDue(lifecycle, policy, breaker.get())
+        // Woken without a value, so that an interrupted wait loses nothing.
+        const filled = Effect.callback<void>((resume) => {
+          if (inbox.length > 0) return resume(Effect.void)
+          wake = () => resume(Effect.void)
+          return Effect.sync(() => {
+            wake = undefined
+          })
+        })
+        if (due === undefined) return Effect.andThen(filled, next)
+        return Effect.flatMap(Effect.timeoutOption(filled, Math.max(1, due - now())), (woken) =>
+          woken._tag === "Some" ? next : Effect.succeed({ input: { type: "tick" } as const })
+        )
+      })
+
+    const run = Effect.gen(function* () {
+      fork = yield* FiberSet.makeRuntime<never, void, never>()
+      fork(watchSilence)
+      yield* Effect.acquireRelease(
+        Effect.sync(() => breaker.watch(() => feed({ type: "tick" }))),
+        (unwatch) => Effect.sync(unwatch)
+      )
+      while (!isOver(lifecycle)) {
+        const { input, taken } = yield* next
+        const decided = decideLifecycle(lifecycle, input, now(), policy, breaker.get())
+        lifecycle = decided.state
+        breaker.set(decided.breaker)
+        for (const action of decided.actions) yield* execute(action)
+        if (lifecycle.isOpen && generation?.isOpening() === true) {
+          generation.open(opened ?? reattached(generation))
+          opened = undefined
+        }
+        if (taken !== undefined) Deferred.doneUnsafe(taken, Exit.void)
+      }
+    }).pipe(
+      Effect.scoped,
+      Effect.ensuring(
+        Effect.sync(() => {
+          fork = undefined
+          closeDoor("the host stops", BridgeCloseCode.goingAway)
+          generation?.lost("nobody looks after its sandbox any more", true)
+          Deferred.doneUnsafe(over, Exit.void)
+          for (const { taken } of inbox.splice(0)) if (taken !== undefined) Deferred.doneUnsafe(taken, Exit.void)
+        })
+      ),
+      Effect.annotateLogs({ sessionId })
+    )
+
+    return {
+      sessionId,
+      begin: (self, input) => {
+        if (isOver(lifecycle)) return false
+        generation = self
+        opened = undefined
+        isFresh = false
+        busy = false
+        const known = input.known
+        if (door === undefined && known !== null && known.tokenHash !== null) {
+          openDoor(known.generation, known.tokenHash, undefined)
+        }
+        feed(input)
+        return true
+      },
+      release: (self, detached) =>
+        Effect.gen(function* () {
+          self.leave()
+          if (generation === self) {
+            generation = undefined
+            opened = undefined
+            if (detached) closeDoor("the host goes away, and comes back", BridgeCloseCode.goingAway)
+            else door?.link.passed(door.link.received(), 0)
+            hold()
+          }
+          if (self.isClosing()) feed({ type: "close" })
+          const taken = Deferred.makeUnsafe<void>()
+          put({ type: "released", generation: self.number, detached }, taken)
+          yield* Deferred.await(taken)
+          if (ending !== undefined && !detached) yield* Effect.timeoutOption(Fiber.await(ending), innerTimeoutMs)
+        }),
+      feed,
+      stir,
+      passed: (through, weight) => {
+        door?.link.passed(through, weight)
+        if (isHeld) hold()
+      },
+      link: () => door?.link,
+      admit: (token) =>
+        Effect.suspend(() => {
+          const refuse = (why: BridgeRefused["why"], detail: string) => Effect.fail(new BridgeRefused({ why, detail }))
+          if (door !== undefined && door.generation === token.generation && sameHash(door.hash, token.hash)) {
+            const { link } = door
+            return Effect.succeed({ sessionId, generation: token.generation, connect: link.connect })
+          }
+          if (revoked.some((hash) => sameHash(hash, token.hash)) || isOver(lifecycle)) {
+            return refuse("gone", "its sandbox was given up")
+          }
+          if (door === undefined) return refuse("not_ready", "the session is not taken up yet")
+          return door.generation === token.generation
+            ? refuse("unknown", "there is no such token")
+            : refuse("gone", `generation ${token.generation} of the sandbox is over`)
+        }),
+      isOver: () => isOver(lifecycle),
+      sandboxId: () => lifecycle.sandboxId,
+      snapshotId: () => lifecycle.snapshotId,
+      mirrored: () => mirrored,
+      over: Deferred.await(over),
+      run
+    }
+  })
