@@ -7,7 +7,8 @@ import { Effect, type Scope } from "effect"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { type GitError, gitError } from "./GitError.ts"
+import { fileStep } from "./FileStep.ts"
+import type { GitError } from "./GitError.ts"
 import { type GitPlace, type GitResult, type GitRun, runGit } from "./GitProcess.ts"
 import { errorOf } from "./GitWords.ts"
 
@@ -20,20 +21,9 @@ export const privateFolder = (
   below: string = tmpdir()
 ): Effect.Effect<string, GitError, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.tryPromise({
-      try: () => mkdtemp(join(below, ".holdfast-git-")),
-      catch: (cause) => fileError(operation, cause)
-    }),
+    fileStep(operation, () => mkdtemp(join(below, ".holdfast-git-"))),
     (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }))
   )
-
-/** The error of a file operation. */
-export const fileError = (operation: string, cause: unknown): GitError => {
-  const { code, message } = cause as NodeJS.ErrnoException
-  return code === "ENOSPC" || code === "EDQUOT"
-    ? gitError(operation, "disk_full", `the disk is full: free space and try again (${message})`)
-    : gitError(operation, "failed", message)
-}
 
 /** Runs git and fails unless it ends with 0 or another code that says something. */
 export const git = (run: GitRun, codes: ReadonlyArray<number> = [0]): Effect.Effect<GitResult, GitError> =>

@@ -5,9 +5,10 @@ import { join } from "node:path"
 import type { AskCredentials } from "./CredentialBroker.ts"
 import { type CredentialPrompt, makeCredentialPrompt } from "./CredentialPrompt.ts"
 import { type GitError, type PushRefusal, PushRefused } from "./GitError.ts"
+import { fileStep, unlessAbsent } from "./FileStep.ts"
 import type { GitPlace } from "./GitProcess.ts"
 import { errorOf } from "./GitWords.ts"
-import { fileError, git, privateFolder, privateRepository } from "./PrivateRepository.ts"
+import { git, privateFolder, privateRepository } from "./PrivateRepository.ts"
 import { isRemote } from "./RepositoryUrl.ts"
 import { inRepository, type Ref, refsOf, setRefs, type WorkspaceRepository } from "./WorkspaceRepository.ts"
 
@@ -94,7 +95,7 @@ export const fetchRemote = (
     const { operation, repository } = remote
     const place = yield* besideWorkspace(remote, workspace)
     const known = yield* refsOf(workspace, operation)
-    yield* file(operation, () => writeFile(join(place.folder, "packed-refs"), packedRefs(known)))
+    yield* fileStep(operation, () => writeFile(join(place.folder, "packed-refs"), packedRefs(known)))
     yield* inRepository(
       place,
       operation,
@@ -168,7 +169,7 @@ const besideWorkspace = Effect.fnUntraced(function* (
   { env, format, objects, shallow }: WorkspaceRepository
 ) {
   const place = yield* privateRepository(operation, { env, format, objects })
-  yield* file(operation, () => copyFile(shallow, join(place.folder, "shallow")).catch(unlessAbsent))
+  yield* fileStep(operation, () => copyFile(shallow, join(place.folder, "shallow")).catch(unlessAbsent))
   return place
 })
 
@@ -178,19 +179,11 @@ const takeShallow = (
   from: string,
   { shallow }: WorkspaceRepository
 ): Effect.Effect<void, GitError, Scope.Scope> =>
-  file(operation, async () => {
+  fileStep(operation, async () => {
     const commits = await readFile(from).catch(unlessAbsent)
     if (commits === undefined || commits.byteLength === 0) return rm(shallow, { force: true })
     await writeFile(`${shallow}.holdfast`, commits)
     await rename(`${shallow}.holdfast`, shallow)
   })
-
-const unlessAbsent = (error: NodeJS.ErrnoException): undefined => {
-  if (error.code !== "ENOENT") throw error
-  return undefined
-}
-
-const file = <A>(operation: string, run: () => Promise<A>): Effect.Effect<A, GitError> =>
-  Effect.tryPromise({ try: run, catch: (cause) => fileError(operation, cause) })
 
 const packedRefs = (refs: ReadonlyArray<Ref>): string => refs.map(({ name, sha }) => `${sha} ${name}\n`).join("")

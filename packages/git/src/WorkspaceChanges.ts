@@ -3,9 +3,10 @@ import type { WorkspaceChange } from "@holdfast/core"
 import { Effect, type Scope } from "effect"
 import { copyFile } from "node:fs/promises"
 import { join } from "node:path"
+import { fileStep, unlessAbsent } from "./FileStep.ts"
 import { type GitError, gitError } from "./GitError.ts"
 import type { GitPlace } from "./GitProcess.ts"
-import { fileError, privateFolder } from "./PrivateRepository.ts"
+import { privateFolder } from "./PrivateRepository.ts"
 import { inRepository, resolve, type WorkspaceRepository } from "./WorkspaceRepository.ts"
 
 /** Files that are listed: 10,000. */
@@ -42,14 +43,8 @@ const indexWithUntracked = Effect.fnUntraced(function* (
 > {
   const folder = yield* privateFolder(operation)
   const index = join(folder, "index")
-  yield* Effect.tryPromise({
-    try: () =>
-      copyFile(repository.index, index).catch((error: NodeJS.ErrnoException) => {
-        // There is none before anything was added.
-        if (error.code !== "ENOENT") throw error
-      }),
-    catch: (cause) => fileError(operation, cause)
-  })
+  // There is no index before anything was added.
+  yield* fileStep(operation, () => copyFile(repository.index, index).catch(unlessAbsent))
   const place = { ...repository, values: { ...repository.values, GIT_INDEX_FILE: index } }
   const listed = yield* inRepository(repository, operation, ["ls-files", "-z", "--others", "--exclude-standard"])
   // A name that ends in a slash is a repository inside of this one. Names need not be UTF-8: they are passed on as bytes.

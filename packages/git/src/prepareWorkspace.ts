@@ -3,11 +3,12 @@ import type { WorkspaceSpec } from "@holdfast/core/cloud"
 import { Effect, Exit } from "effect"
 import { access, mkdir, readdir, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
+import { fileStep, unlessAbsent } from "./FileStep.ts"
 import { type GitError, gitError } from "./GitError.ts"
 import type { GitWorkspace, PrepareOptions } from "./GitWorkspace.ts"
 import { makeWorkspace, ownSettings, remoteTimeoutMs, sessionBranch, specProblem } from "./openWorkspace.ts"
 import { withProgress } from "./PrepareProgress.ts"
-import { fileError, git } from "./PrivateRepository.ts"
+import { git } from "./PrivateRepository.ts"
 import { fetchRemote, listRemote, type RemoteRepository, remoteRepository } from "./RemoteRepository.ts"
 import { parentBranches } from "./RepositoryUrl.ts"
 import { findRepository, inRepository, resolve, setting, type WorkspaceRepository } from "./WorkspaceRepository.ts"
@@ -63,7 +64,7 @@ const prepare = Effect.fnUntraced(function* (
   return yield* Effect.gen(function* () {
     const made = yield* initialise(folder, work)
     const workspace = yield* fill(made, work, true)
-    yield* file(() => rm(made.ownPath(unfinishedMark), { force: true }))
+    yield* fileStep(operation, () => rm(made.ownPath(unfinishedMark), { force: true }))
     return workspace
   }).pipe(Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Effect.ignore(clear(folder)))))
 })
@@ -75,10 +76,10 @@ const existingClone = Effect.fnUntraced(function* (
   { env }: RemoteRepository
 ): Effect.fn.Return<WorkspaceRepository | undefined, GitError> {
   const taken = (what: string) => gitError(operation, "folder_taken", `${folder} ${what}: use an empty folder`)
-  const names = yield* file(() => readdir(folder).catch(unlessAbsent))
+  const names = (yield* fileStep(operation, () => readdir(folder).catch(unlessAbsent))) ?? []
   if (names.length === 0) return undefined
   if (!names.includes(".git")) return yield* taken("has other files in it")
-  if (yield* file(() => isThere(join(folder, ".git", unfinishedMark)))) {
+  if (yield* fileStep(operation, () => isThere(join(folder, ".git", unfinishedMark)))) {
     yield* clear(folder)
     return undefined
   }
@@ -152,7 +153,7 @@ const initialise = Effect.fnUntraced(function* (
   { plan: { base, branch, format }, remote: { env }, spec }: Work
 ): Effect.fn.Return<WorkspaceRepository, GitError> {
   const own = join(folder, ".git")
-  yield* file(async () => {
+  yield* fileStep(operation, async () => {
     await mkdir(join(own, "info"), { recursive: true })
     await writeFile(join(own, unfinishedMark), "")
     await writeFile(join(own, "info", "exclude"), "")
@@ -179,7 +180,7 @@ const fill = Effect.fnUntraced(function* (
   isFresh: boolean
 ): Effect.fn.Return<GitWorkspace, GitError> {
   const { base, branch, has } = plan
-  yield* file(() => Promise.all(locks.map((name) => rm(repository.ownPath(name), { force: true }))))
+  yield* fileStep(operation, () => Promise.all(locks.map((name) => rm(repository.ownPath(name), { force: true }))))
   const branches =
     spec.singleBranch === false && base !== null
       ? ["*"]
@@ -208,8 +209,8 @@ const fill = Effect.fnUntraced(function* (
 })
 
 const clear = (folder: string): Effect.Effect<void, GitError> =>
-  file(async () => {
-    const names = await readdir(folder).catch(unlessAbsent)
+  fileStep(operation, async () => {
+    const names = (await readdir(folder).catch(unlessAbsent)) ?? []
     // The mark goes last: what is left is known to be no work of anybody.
     const others = names.filter((name) => name !== ".git")
     for (const name of [...others, ...names.filter((name) => name === ".git")]) {
@@ -222,11 +223,3 @@ const isThere = (path: string): Promise<boolean> =>
     () => true,
     () => false
   )
-
-const unlessAbsent = (error: NodeJS.ErrnoException): ReadonlyArray<string> => {
-  if (error.code !== "ENOENT") throw error
-  return []
-}
-
-const file = <A>(run: () => Promise<A>): Effect.Effect<A, GitError> =>
-  Effect.tryPromise({ try: run, catch: (cause) => fileError(operation, cause) })
