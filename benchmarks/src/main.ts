@@ -10,6 +10,7 @@ import { type Figure, table } from "./harness.ts"
 /** Each gives its lines; it is loaded only when it is asked for. */
 const benchmarks: { readonly [name: string]: () => Promise<ReadonlyArray<Figure>> } = {
   agents: async () => (await import("./agents.ts")).agentBenchmarks(),
+  cloud: async () => (await import("./cloud.ts")).cloudBenchmarks(),
   log: async () => (await import("./log.ts")).logBenchmarks(),
   server: async () => (await import("./server.ts")).serverBenchmarks(),
   screen: async () => (await import("./screen.ts")).screenBenchmarks(),
