@@ -1,5 +1,6 @@
 /** The bridge's file: one SQLite database, held by one bridge, that outlives it. */
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs"
+import { randomBytes } from "node:crypto"
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { dirname } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 
@@ -35,6 +36,15 @@ const isFull = (error: unknown): boolean => {
   return code === full || code === ioError || (error as NodeJS.ErrnoException).code === "ENOSPC"
 }
 
+/**
+ * Bytes that a file beside the database keeps occupied: 1 MiB. On a full disk it is given up, since also to delete what the host
+ * has takes a little room.
+ */
+const ballastBytes = 1024 * 1024
+
+/** Milliseconds between two tries to occupy them again. */
+const ballastMs = 1_000
+
 /** The open file. */
 export interface BridgeDatabase {
   readonly db: DatabaseSync
@@ -42,6 +52,8 @@ export interface BridgeDatabase {
   readonly isReplaced: boolean
   /** Runs it in one transaction. Throws {@link DiskFull}: then nothing of it is stored. */
   readonly transact: <A>(run: () => A) => A
+  /** The same for what deletes: it may use the room that is kept for it. */
+  readonly release: (run: () => void) => void
   /** Everything is in the file and on the disk. Throws {@link DiskFull}. */
   readonly settle: () => void
   readonly close: () => void
@@ -93,7 +105,9 @@ const openChecked = (path: string): DatabaseSync => {
     // Held from the first statement on: a second bridge on the same folder would perform commands twice.
     db.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL")
     // The cache is small because what is stored is mostly read never.
-    db.exec("PRAGMA synchronous = OFF; PRAGMA cache_size = -512; PRAGMA journal_size_limit = 4194304")
+    db.exec("PRAGMA synchronous = OFF; PRAGMA cache_size = -512")
+    // What is not in the database yet takes room twice: not more than the ballast.
+    db.exec("PRAGMA wal_autocheckpoint = 200; PRAGMA journal_size_limit = 1048576")
     const [problem] = db.prepare("PRAGMA quick_check(1)").all()
     if (problem?.["quick_check"] !== "ok") {
       throw Object.assign(new Error(`it is damaged: ${String(problem?.["quick_check"])}`), { errcode: corrupt })
@@ -107,24 +121,40 @@ const openChecked = (path: string): DatabaseSync => {
 }
 
 const makeDatabase = (path: string, db: DatabaseSync, isReplaced: boolean): BridgeDatabase => {
+  const ballast = makeBallast(`${path}.ballast`)
+  ballast.take()
+  let wasFull = false
   const guard = <A>(run: () => A): A => {
     try {
       return run()
     } catch (error) {
       if (db.isTransaction) db.exec("ROLLBACK")
-      throw isFull(error) ? new DiskFull(error) : error
+      if (!isFull(error)) throw error
+      wasFull = true
+      throw new DiskFull(error)
     }
   }
+  const transact = <A>(run: () => A): A =>
+    guard(() => {
+      db.exec("BEGIN IMMEDIATE")
+      const value = run()
+      db.exec("COMMIT")
+      return value
+    })
   return {
     db,
     isReplaced,
-    transact: (run) =>
-      guard(() => {
-        db.exec("BEGIN IMMEDIATE")
-        const value = run()
-        db.exec("COMMIT")
-        return value
-      }),
+    transact,
+    release: (run) => {
+      if (wasFull) ballast.drop()
+      transact(run)
+      if (wasFull) {
+        // What is free inside of the file and of its journal is given back to the disk.
+        guard(() => db.exec("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)"))
+        wasFull = false
+      }
+      ballast.take()
+    },
     settle: () =>
       guard(() => {
         db.exec("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)")
@@ -138,5 +168,27 @@ const makeDatabase = (path: string, db: DatabaseSync, isReplaced: boolean): Brid
         }
       }),
     close: () => db.close()
+  }
+}
+
+const makeBallast = (path: string) => {
+  let isThere = false
+  let notBefore = 0
+  return {
+    take: () => {
+      if (isThere || performance.now() < notBefore) return
+      try {
+        // Not zeros: some file systems store none.
+        writeFileSync(path, randomBytes(ballastBytes))
+        isThere = true
+      } catch {
+        rmSync(path, { force: true })
+        notBefore = performance.now() + ballastMs
+      }
+    },
+    drop: () => {
+      rmSync(path, { force: true })
+      isThere = false
+    }
   }
 }

@@ -48,7 +48,7 @@ type Row = {
 }
 
 /** Opens the log in the bridge's file. */
-export const openBridgeLog = ({ db, transact }: BridgeDatabase): BridgeLog => {
+export const openBridgeLog = ({ db, release, transact }: BridgeDatabase): BridgeLog => {
   const insert = db.prepare("INSERT INTO events (number, generation, json, bytes, weight) VALUES (?, ?, ?, ?, ?)")
   const select = db.prepare(
     "SELECT number, generation, json, bytes, weight FROM events WHERE number > ? ORDER BY number"
@@ -108,7 +108,7 @@ export const openBridgeLog = ({ db, transact }: BridgeDatabase): BridgeLog => {
       if (forgotten >= floor) return false
       const from = (lowest.get() as { number: number | null }).number
       const through = from === null ? floor : Math.min(floor, from + deleteRows - 1)
-      transact(() => {
+      release(() => {
         remove.run(through)
         setFloor.run(floor)
       })

@@ -70,7 +70,8 @@ export const makeStoring = Effect.fnUntraced(function* ({
   const freed = Latch.makeUnsafe(false)
   let isFrozen = false
   let isAtBound = false
-  let isDiskFull = false
+  /** Those that have found the disk full, and wait. */
+  let stuck = 0
   let thawTimer: NodeJS.Timeout | undefined
   let forgetTimer: NodeJS.Timeout | undefined
   const waiting: Array<() => void> = []
@@ -82,7 +83,7 @@ export const makeStoring = Effect.fnUntraced(function* ({
   )
 
   const held = (): Held | undefined => {
-    if (isDiskFull) return { full: true, detail: "the disk of the sandbox is full" }
+    if (stuck > 0) return { full: true, detail: "the disk of the sandbox is full" }
     return isAtBound ? { full: true, detail: `${logBytes} bytes of events wait to be acknowledged` } : undefined
   }
 
@@ -111,10 +112,8 @@ export const makeStoring = Effect.fnUntraced(function* ({
         onBroken(error)
         throw error
       }
-      change(() => (isDiskFull = true))
       return false
     }
-    if (isDiskFull) change(() => (isDiskFull = false))
     return true
   }
 
@@ -122,8 +121,20 @@ export const makeStoring = Effect.fnUntraced(function* ({
     Effect.suspend(() => {
       if (isFrozen) return Effect.andThen(thawed.await, store(run))
       if (attempt(run)) return Effect.void
+      change(() => stuck++)
+      return Effect.ensuring(
+        retry(run),
+        Effect.sync(() => change(() => stuck--))
+      )
+    })
+
+  const retry = (run: () => void): Effect.Effect<void> =>
+    Effect.suspend(() => {
       freed.closeUnsafe()
-      return Effect.andThen(Effect.raceFirst(Effect.sleep(retryMs), freed.await), store(run))
+      return Effect.raceFirst(Effect.sleep(retryMs), freed.await).pipe(
+        Effect.andThen(Effect.suspend(() => (isFrozen ? thawed.await : Effect.void))),
+        Effect.flatMap(() => (!isFrozen && attempt(run) ? Effect.void : retry(run)))
+      )
     })
 
   const forget = () => {

@@ -39,5 +39,5 @@ export interface WorkspacePreparer {
   /** Does something with the repository that was made ready. */
   readonly act: (action: WorkspaceAction) => Effect.Effect<WorkspaceOutcome, WorkspaceFailed>
   /** Commits from now on are this person's, unless they say otherwise. */
-  readonly authorIs: (author: CommitAuthor) => Effect.Effect<void, WorkspaceFailed>
+  readonly authorIs: (author: CommitAuthor) => Effect.Effect<void>
 }

@@ -9,6 +9,7 @@ import type { CredentialAsker } from "./Credentials.ts"
 import { dialIn } from "./DialIn.ts"
 import { dialOut } from "./Dialer.ts"
 import { ExitStatus } from "./ExitStatus.ts"
+import { shrinkWhenIdle } from "./IdleMemory.ts"
 import type { WorkspacePreparer } from "./Workspace.ts"
 
 /** Milliseconds that the inner backend has to end by itself when the bridge is asked to end, of ten altogether. */
@@ -50,6 +51,7 @@ const run = (program: BridgeProgram): Effect.Effect<number, never, Scope.Scope> 
       }),
       (open) => Effect.sync(open.close)
     )
+    yield* shrinkWhenIdle
     const bridge = yield* openBridge({
       sessionId: settings.sessionId,
       generation: settings.generation,

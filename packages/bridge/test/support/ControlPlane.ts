@@ -204,13 +204,22 @@ export const openControlPlane = async (options: ControlPlaneOptions = {}) => {
     /** All terminal bytes so far. */
     output: (): Buffer =>
       Buffer.concat(events.flatMap((event) => (event.type === "terminal.output" ? [event.bytes] : []))),
+    /** The last of them. */
+    tail: (bytes: number): Buffer => {
+      const pieces: Array<Uint8Array> = []
+      for (let at = events.length - 1, size = 0; at >= 0 && size < bytes; at--) {
+        const event = events[at]!
+        if (event.type !== "terminal.output") continue
+        pieces.unshift(event.bytes)
+        size += event.bytes.byteLength
+      }
+      return Buffer.concat(pieces)
+    },
     /** Stops and starts acknowledging. */
     setAcking: (is: boolean) => {
       isAcking = is
       if (is && connection !== undefined) ack(connection)
     },
-    /** Forgets what is held of the bridge: a new process of the host, with the log that it had. */
-    accept: serve,
     close: async () => {
       for (const socket of sockets.clients) socket.terminate()
       connection?.terminate()
