@@ -4,6 +4,7 @@ import {
   type BackendLost,
   type BackendSession,
   type OpenRequest,
+  type SandboxState,
   type SessionId,
   type SessionLookup,
   type SessionState,
@@ -69,7 +70,7 @@ export const makeCloud = (options: CloudOptions): Effect.Effect<Cloud, never, Sc
       typeof options.controlPlane === "string" ? Effect.succeed(options.controlPlane) : options.controlPlane
     const owners = new Map<SessionId, SandboxOwner>()
     const secretsOf = new Map<SessionId, CloudSecrets>()
-    const remembered = new Map<SessionId, { readonly snapshotId: string | null; readonly mirrored: number }>()
+    const remembered = new Map<SessionId, { readonly sandbox: SandboxState; readonly mirrored: number }>()
     let sessions: SessionLookup | undefined
 
     const stateOf = (sessionId: SessionId): Effect.Effect<SessionState | undefined> =>
@@ -85,7 +86,7 @@ export const makeCloud = (options: CloudOptions): Effect.Effect<Cloud, never, Sc
 
     const remember = (owner: SandboxOwner) => {
       remembered.delete(owner.sessionId)
-      remembered.set(owner.sessionId, { snapshotId: owner.snapshotId(), mirrored: owner.mirrored() })
+      remembered.set(owner.sessionId, { sandbox: owner.known(), mirrored: owner.mirrored() })
       const oldest = remembered.size > maxRemembered ? remembered.keys().next().value : undefined
       if (oldest !== undefined) remembered.delete(oldest)
     }
@@ -171,7 +172,8 @@ export const makeCloud = (options: CloudOptions): Effect.Effect<Cloud, never, Sc
       if (request.secrets !== undefined) secretsOf.set(sessionId, request.secrets as CloudSecrets)
       const state = yield* stateOf(sessionId)
       const before = remembered.get(sessionId)
-      const mirrored = Math.max(state?.mirrored ?? 0, request.reattach?.mirrored ?? 0, before?.mirrored ?? 0)
+      // What was copied and not stored is told once more to whoever reattaches.
+      const mirrored = request.reattach?.mirrored ?? Math.max(state?.mirrored ?? 0, before?.mirrored ?? 0)
       let detached = false
       let owner: SandboxOwner | undefined
       const generation: CloudGeneration = makeCloudGeneration({
@@ -182,17 +184,7 @@ export const makeCloud = (options: CloudOptions): Effect.Effect<Cloud, never, Sc
         secrets: secretsOf.get(sessionId),
         onPassed: (through, weight) => owner?.passed(through, weight)
       })
-      const known =
-        request.sandbox ??
-        (before === undefined || before.snapshotId === null
-          ? null
-          : {
-              provider: provider.name,
-              sandboxId: null,
-              snapshotId: before.snapshotId,
-              tokenHash: null,
-              generation: number - 1
-            })
+      const known = request.sandbox ?? before?.sandbox ?? null
       const opened = {
         type: "opened",
         generation: number,

@@ -2,7 +2,7 @@
  * The owner of one session's sandbox: one fiber, one mailbox, one way for everything that happens to it. It tells the lifecycle
  * what happened and carries out what that asks for. Generations come and go; the sandbox, its token and its link stay.
  */
-import { type BackendEvent, note, type SessionId } from "@holdfast/core"
+import { type BackendEvent, note, type SandboxState, type SessionId } from "@holdfast/core"
 import {
   type BridgeAdmission,
   BridgeCloseCode,
@@ -99,9 +99,8 @@ export interface SandboxOwner {
   readonly admit: (token: SandboxToken) => Effect.Effect<BridgeAdmission, BridgeRefused>
   /** Nothing is left to look after. */
   readonly isOver: () => boolean
-  /** The sandbox's name, while it has one. */
-  readonly sandboxId: () => string | null
-  readonly snapshotId: () => string | null
+  /** The sandbox as it was last: what a log that was told everything would know. */
+  readonly known: () => SandboxState
   readonly mirrored: () => number
   /** Completes when nothing is left to look after, or nobody looks any more. */
   readonly over: Effect.Effect<void>
@@ -122,6 +121,8 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
     let opened: Opened | undefined
     /** Made from nothing for the present generation. */
     let isFresh = false
+    /** By what its bridge is let in, where it was left running. */
+    let detachedFrom: Door | undefined
     let mirrored = parts.mirrored
     let endpoint: string | undefined
     let linkReason = ""
@@ -516,6 +517,7 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
           if (generation === self) {
             generation = undefined
             opened = undefined
+            if (detached) detachedFrom = door
             if (detached) closeDoor("the host goes away, and comes back", BridgeCloseCode.goingAway)
             else door?.link.passed(door.link.received(), 0)
             hold()
@@ -549,8 +551,13 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
             : refuse("gone", `generation ${token.generation} of the sandbox is over`)
         }),
       isOver: () => isOver(lifecycle),
-      sandboxId: () => lifecycle.sandboxId,
-      snapshotId: () => lifecycle.snapshotId,
+      known: () => ({
+        provider: provider.name,
+        sandboxId: detachedFrom === undefined ? null : lifecycle.sandboxId,
+        snapshotId: lifecycle.snapshotId,
+        tokenHash: detachedFrom?.hash ?? null,
+        generation: detachedFrom?.generation ?? 0
+      }),
       mirrored: () => mirrored,
       over: Deferred.await(over),
       run

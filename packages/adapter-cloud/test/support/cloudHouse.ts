@@ -1,0 +1,65 @@
+/** What a test of cloud sessions needs: a backend, a listener for its bridges, and sandboxes in a folder of their own. */
+import { codexBackend } from "@holdfast/adapter-codex"
+import { opencodeBackend } from "@holdfast/adapter-opencode"
+import { ptyBackend } from "@holdfast/adapter-pty"
+import type { SandboxProvider } from "@holdfast/core/cloud"
+import { makeBridgeServer } from "@holdfast/server"
+import { Deferred, Effect, type Scope } from "effect"
+import { mkdtempSync, realpathSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { type CloudOptions, makeCloud } from "../../src/index.ts"
+import { processSandboxes, type ProcessSandboxesOptions } from "../../src/process.ts"
+import { bridgeFile } from "./bridgeFile.ts"
+
+/** What may run inside. */
+export const innerBackends = [
+  ptyBackend({ elsewhere: true }),
+  codexBackend({ elsewhere: true }),
+  opencodeBackend({ elsewhere: true })
+]
+
+/** A folder that goes with the scope. */
+export const testFolder = Effect.acquireRelease(
+  Effect.sync(() => realpathSync(mkdtempSync(join(tmpdir(), "holdfast-cloud-")))),
+  (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }))
+)
+
+/** The provider `process` with the bridge from source; unless a test is about it, without isolation, which takes time. */
+export const processProvider = (
+  folder: string,
+  options: Omit<ProcessSandboxesOptions, "folder"> = {}
+): Effect.Effect<SandboxProvider> =>
+  Effect.map(Effect.promise(bridgeFile), (file) =>
+    processSandboxes({ folder: join(folder, "sandboxes"), isolation: "none", program: [process.execPath, file], ...options })
+  )
+
+/** Options of a house: those of the backend, and where its bridges come in. */
+export interface CloudHouseOptions extends Partial<Omit<CloudOptions, "providers">> {
+  readonly provider?: SandboxProvider
+  /** Puts something between the bridges and the listener: gives the address that bridges are told. */
+  readonly way?: (port: number) => Effect.Effect<number, unknown, Scope.Scope>
+}
+
+/** Times for tests: nothing waits for long, and what is left lingers for a moment only. */
+export const quickPolicy = { heartbeatMs: 1_000, staleAfterMs: 10_000, lingerMs: 2_000, spawnCooldownMs: 100 }
+
+/** Builds a house. Its end releases the backend, and so ends all sandboxes. */
+export const openCloudHouse = ({ provider, way, ...options }: CloudHouseOptions = {}) =>
+  Effect.gen(function* () {
+    const folder = yield* testFolder
+    const url = yield* Deferred.make<string>()
+    const sandboxes = provider ?? (yield* processProvider(folder))
+    const cloud = yield* makeCloud({
+      owner: "test",
+      inner: innerBackends,
+      controlPlane: Deferred.await(url),
+      ...options,
+      policy: { ...quickPolicy, ...options.policy },
+      providers: [sandboxes]
+    })
+    const server = yield* makeBridgeServer({ gateway: cloud.gateway })
+    yield* Deferred.succeed(url, way === undefined ? server.url : `http://127.0.0.1:${yield* way(server.port)}`)
+    yield* Effect.addFinalizer(() => cloud.backend.release ?? Effect.void)
+    return { ...cloud, folder, provider: sandboxes, server }
+  })
