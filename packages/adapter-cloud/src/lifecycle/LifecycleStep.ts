@@ -167,6 +167,8 @@ export class LifecycleStep {
     if (state.inner !== state.generation) this.endInner()
     if (state.dirty) this.act({ do: "thaw" })
     this.move(move)
+    // From here on something may be written.
+    state.dirty = true
     state.isOpen = false
     state.purpose = null
     state.inner = state.generation
@@ -184,7 +186,6 @@ export class LifecycleStep {
     state.isOpen = true
     state.reattach = false
     state.inner = state.generation
-    state.dirty = true
     state.idleSince = now
     state.snapshotAt = now
     this.goOn()
@@ -276,7 +277,8 @@ export class LifecycleStep {
     const { state } = this
     const before = state.snapshotId
     state.snapshotId = snapshotId
-    state.dirty = false
+    // A turn that runs goes on writing.
+    state.dirty = state.busy
     state.snapshotAt = this.now
     if (before !== null && before !== snapshotId && before !== state.loggedSnapshotId) {
       this.act({ do: "removeSnapshot", snapshotId: before })

@@ -116,14 +116,18 @@ export type LifecycleInput =
   /** The time of `nextDue` has come. */
   | { readonly type: "tick" }
 
-/** What the lifecycle asks for, in order. Each `do` that can fail is answered by an input. */
+/**
+ * What the lifecycle asks for, in order. Each `do` that can fail is answered by an input. The provider is asked one thing at a
+ * time: a `look`, `create`, `restore`, `snapshot` or `destroy` gives up what it was asked before, of which nothing is told from
+ * then on but what was told already. `removeSnapshot` goes beside.
+ */
 export type LifecycleAction =
   /**
    * Ask the provider what became of the session's sandbox, and for its newest snapshot; answered by `looked` or `lookFailed`.
    * Null: the log does not know its name, so look among those that the provider lists for the session.
    */
   | { readonly do: "look"; readonly sandboxId: string | null }
-  /** Answered by `spawned` or `spawnFailed`. The token is the same for all spawns of one generation. */
+  /** Answered by `spawned` or `spawnFailed`. `sandbox.warming`, which was told before, has the token of this one alone. */
   | { readonly do: "create" }
   | { readonly do: "restore"; readonly snapshotId: string }
   /** Tell the bridge to open the inner backend of the generation. */
@@ -139,8 +143,8 @@ export type LifecycleAction =
   | { readonly do: "thaw" }
   | { readonly do: "removeSnapshot"; readonly snapshotId: string }
   /**
-   * Give up a look, spawn or snapshot that is under way, and destroy; answered by `destroyed` or `destroyFailed`. Null: a
-   * spawn was under way, so destroy whatever the provider lists for the session.
+   * Answered by `destroyed` or `destroyFailed`. Null: a spawn was under way, so destroy whatever the provider lists for the
+   * session.
    */
   | { readonly do: "destroy"; readonly sandboxId: string | null }
   /** Tell of it in the log. */

@@ -3,7 +3,8 @@ import type { Decision } from "./Decision.ts"
 import { living, row } from "./Decision.ts"
 import type { LifecycleStep } from "./LifecycleStep.ts"
 
-const overnight = "nobody wanted it any more"
+const unwanted = "nobody wanted it any more"
+const early = "it was asked to, before it was open"
 
 /** Nothing of the session is to stay. */
 const removeSnapshots = (step: LifecycleStep): void => {
@@ -18,7 +19,7 @@ const removeSnapshots = (step: LifecycleStep): void => {
 /** Leaves a sandbox that lingered. */
 const leave = (step: LifecycleStep): void => {
   if (step.canStore) step.snapshot("leave")
-  else step.discard("forget", overnight)
+  else step.discard("forget", unwanted)
 }
 
 const end = (step: LifecycleStep, reason: string): void => {
@@ -87,7 +88,7 @@ export const endingDecisions: ReadonlyArray<Decision> = [
     moves: ["discard"],
     decide: (step) => {
       step.leaveGeneration()
-      step.discard("forget", overnight)
+      step.discard("forget", unwanted)
     }
   }),
   row({
@@ -123,11 +124,23 @@ export const endingDecisions: ReadonlyArray<Decision> = [
   }),
   row({
     on: "suspend",
+    at: ["looking"],
+    when: "the log does not know its name",
+    holds: ({ state }) => state.sandboxId === null,
+    does: "Suspends the generation; the sweep looks after what the provider may have.",
+    moves: ["forget"],
+    decide: (step) => {
+      step.suspend(early)
+      step.forget()
+    }
+  }),
+  row({
+    on: "suspend",
     at: ["pending"],
     does: "Suspends the generation: there is no sandbox.",
     moves: ["forget"],
     decide: (step) => {
-      step.suspend("it was asked to, before there was a sandbox")
+      step.suspend(early)
       step.forget()
     }
   }),
@@ -137,8 +150,8 @@ export const endingDecisions: ReadonlyArray<Decision> = [
     does: "Suspends the generation, and destroys whatever comes of the spawn.",
     moves: ["discard"],
     decide: (step) => {
-      step.suspend("it was asked to, before there was a sandbox")
-      step.discard("forget", overnight)
+      step.suspend(early)
+      step.discard("forget", unwanted)
     }
   }),
   row({
@@ -147,7 +160,7 @@ export const endingDecisions: ReadonlyArray<Decision> = [
     does: "Suspends the generation before it is open, and keeps the sandbox for the next.",
     moves: ["release"],
     decide: (step) => {
-      step.suspend("it was asked to, before it was open")
+      step.suspend(early)
       step.linger()
     }
   }),
@@ -166,7 +179,7 @@ export const endingDecisions: ReadonlyArray<Decision> = [
     does: "Suspends the generation, and makes no other.",
     moves: [],
     decide: (step) => {
-      step.suspend("it was asked to, before there was a sandbox")
+      step.suspend(early)
       step.state.after = "forget"
     }
   }),

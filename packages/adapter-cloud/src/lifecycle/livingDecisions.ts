@@ -77,7 +77,9 @@ const snapshotFailed = (step: LifecycleStep, reason: string, retryable: boolean,
       if (state.generation !== null) return afterLeaving(step)
       if (unsupported || state.exited) return step.discard("forget", "nobody wanted it any more")
       step.act({ do: "thaw" })
-      return step.keep()
+      step.keep()
+      // It may be gone altogether.
+      return step.act({ do: "look", sandboxId: state.sandboxId })
   }
 }
 

@@ -12,6 +12,9 @@ const wants = ({ state }: LifecycleStep, { generation, reattach }: Opened): void
   state.generation = generation
   state.reattach = reattach === true
   state.spawns = 0
+  state.busy = false
+  // An opening of the backend is told as the link being back.
+  state.linkDown = false
 }
 
 const isKnown = ({ known }: Opened): boolean =>
@@ -36,7 +39,11 @@ const greet = (step: LifecycleStep, { open }: Connected): void => {
   const { state } = step
   state.inner = open
   if (!state.reattach) return step.openInner("greet")
-  if (open === state.generation) return step.open("reattach")
+  if (open === state.generation) {
+    // Whoever was there before may have been ended in the middle of a snapshot.
+    step.act({ do: "thaw" })
+    return step.open("reattach")
+  }
   step.lose("what it ran is not open any more in its sandbox", true)
   step.linger()
 }
@@ -104,7 +111,6 @@ export const openingDecisions: ReadonlyArray<Decision> = [
     moves: ["renew"],
     decide: (step, input) => {
       wants(step, { ...input, reattach: false })
-      step.state.busy = false
       step.openInner("renew")
     }
   }),
@@ -117,7 +123,6 @@ export const openingDecisions: ReadonlyArray<Decision> = [
       wants(step, { ...input, reattach: false })
       step.endInner()
       step.state.isOpen = false
-      step.state.busy = false
       if (step.state.purpose !== "replace") step.state.purpose = "leave"
     }
   }),
@@ -159,21 +164,12 @@ export const openingDecisions: ReadonlyArray<Decision> = [
   row({
     on: "opened",
     at: ["destroying"],
-    when: "the session is not being closed",
-    holds: ({ state }) => state.after !== "close",
     does: "Makes another once this one is gone.",
     moves: [],
     decide: (step, input) => {
       wants(step, { ...input, reattach: false })
       step.state.after = "respawn"
     }
-  }),
-  row({
-    on: "opened",
-    at: ["destroying"],
-    does: "Is answered by the end of the session.",
-    moves: [],
-    decide: (step, input) => wants(step, { ...input, reattach: false })
   }),
 
   row({
@@ -287,6 +283,19 @@ export const openingDecisions: ReadonlyArray<Decision> = [
     decide: (step) => step.forget()
   }),
   row({
+    on: "looked",
+    at: ["lingering"],
+    when: "it has stopped",
+    holds: (_, { condition }) => condition === "stopped",
+    does: "The next generation goes on with its file system.",
+    moves: [],
+    decide: ({ state }) => {
+      state.exited = true
+      state.connected = false
+      state.inner = null
+    }
+  }),
+  row({
     on: "lookFailed",
     at: ["looking"],
     does: "Loses the generation: a second sandbox must not be made while the first may run.",
@@ -338,26 +347,6 @@ export const openingDecisions: ReadonlyArray<Decision> = [
       step.state.sandboxId = sandboxId
       step.move("made")
     }
-  }),
-  row({
-    on: "spawned",
-    at: [
-      "looking",
-      "pending",
-      "connecting",
-      "syncing",
-      "ready",
-      "running",
-      "snapshotting",
-      "stale",
-      "lingering",
-      "destroying"
-    ],
-    when: "it is another one than is in hand",
-    holds: ({ state }, { sandboxId }) => state.sandboxId !== sandboxId,
-    does: "Destroys it: it came too late.",
-    moves: [],
-    decide: (step, { sandboxId }) => step.act({ do: "destroy", sandboxId })
   }),
   row({
     on: "spawnFailed",
