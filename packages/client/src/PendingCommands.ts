@@ -150,7 +150,7 @@ const encodeCommand = (sessionId: SessionId, command: ClientCommand, commandId: 
     throw clientError("invalid", `${checked.field}: expected ${checked.expected}`, { field: checked.field, commandId })
   }
   const { data, type } = checked.body
-  if (type === "session.create" || type === "session.fork" || type === "request.expire") {
+  if (type === "session.create" || type === "session.fork" || type === "session.move" || type === "request.expire") {
     throw clientError("invalid", `${type} is no command for a session that is there`, { field: "type", commandId })
   }
   const json = type === "terminal.write" ? { bytes: toBase64(data.bytes) } : data

@@ -6,6 +6,7 @@ import { type Effect, Schema, type Scope, type Stream } from "effect"
 import type { Capabilities } from "./Capabilities.ts"
 import type { LogUnavailable } from "./EventLog.ts"
 import type { ContentBlock, PermissionOutcome, QuestionOutcome } from "./Content.ts"
+import type { PackedSession, PackRequest, UnpackedSession, UnpackRequest } from "./Handoff.ts"
 import type { ItemId, PromptId, RequestId, SessionId, TurnId } from "./Ids.ts"
 import type { DataOf, Delivery, EventBody, KnownType } from "./SessionEvent.ts"
 import type { SandboxState, SessionState } from "./SessionState.ts"
@@ -160,6 +161,8 @@ export interface OpenRequest {
   readonly size?: { readonly cols: number; readonly rows: number }
   /** The sandbox as the log has it: to be used again, restored or removed. For backends that have sandboxes. */
   readonly sandbox?: SandboxState
+  /** The session came from another backend, and this folder of the host has what it brought: to be taken up now. */
+  readonly bundle?: string
   /**
    * Tells what happens while it is being opened: how far its sandbox is, notes. Completes when it is stored. What is told
    * after `open` has returned goes through {@link BackendSession.events}.
@@ -202,6 +205,12 @@ export interface BackendSession {
    */
   readonly taken?: ReadonlyArray<number>
   /**
+   * Packs what the agent remembers, so that another backend can take it up: {@link historyFolder} of the bundle. Of a session
+   * elsewhere ({@link Backend.places}) the workspace as well, as {@link workspaceFile}. Called between turns; the session goes
+   * on afterwards unless it is closed. Absent: it has no history that could move.
+   */
+  readonly pack?: (request: PackRequest) => Effect.Effect<PackedSession, BackendRefused | BackendLost>
+  /**
    * From now on closing the scope leaves it running, for a runtime that reattaches. Only with the capability `reattach`.
    */
   readonly detach?: Effect.Effect<void>
@@ -241,6 +250,13 @@ export interface Backend {
   readonly openTimeoutMs?: number
   /** How long it may take to take a command, in milliseconds. Default 60,000. */
   readonly performTimeoutMs?: number
+  /**
+   * Takes up a session that another backend packed, before it is opened here. A failure, or a scope that ends with one, leaves
+   * nothing behind. Absent: it takes up no history, and its workspace is on this machine.
+   */
+  readonly unpack?: (
+    request: UnpackRequest
+  ) => Effect.Effect<UnpackedSession, BackendRefused | BackendLost | SpecInvalid, Scope.Scope>
   /**
    * Called once by the runtime, before any session is opened; the scope is the runtime's. It gives a way to ask whose a sandbox
    * is that turns up. What no session owns any more is to be ended.

@@ -67,6 +67,18 @@ export const commandSchemas = {
    * branch names its parent and `at`; the parent's events are not copied.
    */
   "session.fork": S.Struct({ into: SessionId, at: optional(S.Int.check(S.isGreaterThanOrEqualTo(1))) }),
+  /** Another backend runs it from now on. The runtime has packed what goes along and lets the new backend take it up. */
+  "session.move": S.Struct({
+    backend: S.String,
+    spec: Json,
+    workspace: optional(S.String),
+    nativeId: optional(S.String),
+    bundle: optional(S.String),
+    left: optional(S.Struct({ workspace: S.String, fingerprint: S.String })),
+    /** What was packed: this generation, after this turn. If it went on since, it is not moved. */
+    generation: S.Int,
+    lastTurnId: S.NullOr(S.String)
+  }),
   "session.suspend": S.Struct({ reason: optional(S.String) }),
   /** Ends it: politely, then after `graceMs` (the policy's unless given) by force, or by force at once. */
   "session.close": S.Struct({

@@ -9,6 +9,7 @@ import type { Lifecycle } from "./SessionStatus.ts"
 /** Event types that move the chart. Everything else happens within a state. */
 export type ChartType = Extract<
   KnownType,
+  | "session.moved"
   | Exclude<`backend.${string}`, "backend.noted">
   | `link.${string}`
   | `turn.${string}`
@@ -30,17 +31,23 @@ const turnEnds = {
   "backend.lost": "idle",
   "backend.closed": "idle",
   "backend.failed": "idle",
-  "backend.suspended": "idle"
+  "backend.suspended": "idle",
+  "session.moved": "idle"
 } as const
 
 /** A target that is the state itself: legal, and changes nothing. (XState calls a transition without a target illegal.) */
 const requestResolved = [{ guard: noneRemain, target: "running" }, { target: "blocked" }] as const
 
+/** At another backend it begins as one that was put to rest. */
+const moved = { "session.moved": "suspended" } as const
+
 const linkBack = { "backend.opened": "connected", "backend.resumed": "connected" } as const
 
 /** From where a sandbox can be asked for (again), and what can happen to it once it is there. */
-const sandboxSpawn = { "sandbox.pending": "pending", "sandbox.warming": "warming" } as const
+const sandboxLeft = { "session.moved": "none" } as const
+const sandboxSpawn = { ...sandboxLeft, "sandbox.pending": "pending", "sandbox.warming": "warming" } as const
 const sandboxEnds = {
+  ...sandboxLeft,
   "sandbox.stale": "stale",
   "sandbox.snapshotted": "snapshotted",
   "sandbox.stopped": "stopped",
@@ -70,6 +77,7 @@ export const sessionChart = chart.createMachine({
         },
         open: {
           on: {
+            ...moved,
             "backend.identified": "open",
             "backend.configuring": "open",
             "backend.configured": "open",
@@ -90,11 +98,15 @@ export const sessionChart = chart.createMachine({
             "backend.failed": "failed"
           }
         },
-        suspended: { on: { "backend.opening": "opening", "backend.closed": "closed", "backend.failed": "failed" } },
-        lost: { on: { "backend.opening": "opening", "backend.closed": "closed", "backend.failed": "failed" } },
+        suspended: {
+          on: { ...moved, "backend.opening": "opening", "backend.closed": "closed", "backend.failed": "failed" }
+        },
+        lost: {
+          on: { ...moved, "backend.opening": "opening", "backend.closed": "closed", "backend.failed": "failed" }
+        },
         closing: { on: { "backend.closing": "closing", "backend.closed": "closed", "backend.failed": "failed" } },
         closed: { on: { "backend.opening": "opening" } },
-        failed: { on: { "backend.opening": "opening" } }
+        failed: { on: { ...moved, "backend.opening": "opening" } }
       }
     },
     turn: {
@@ -208,6 +220,7 @@ const steps = new Map<string, ChartValue | null>()
 
 /** The region that says whether an event is legal. Others may follow it: a turn ends with its backend. */
 const regions: { readonly [group: string]: keyof ChartValue } = {
+  session: "lifecycle",
   backend: "lifecycle",
   link: "link",
   turn: "turn",
@@ -251,7 +264,8 @@ const chartTypes = new Map<KnownType, boolean>()
 export const isChartType = (type: KnownType): type is ChartType => {
   let moves = chartTypes.get(type)
   if (moves === undefined) {
-    moves = type !== "backend.noted" && Object.hasOwn(regions, groupOf(type))
+    const group = groupOf(type)
+    moves = group === "session" ? type === "session.moved" : type !== "backend.noted" && Object.hasOwn(regions, group)
     chartTypes.set(type, moves)
   }
   return moves

@@ -16,9 +16,12 @@ export type SessionEffect =
   | { readonly do: "perform"; readonly command: BackendCommand; readonly seq: number }
   /** The generation is over: close its scope. */
   | { readonly do: "release" }
+  /** Another backend has the session: end the generation for good, with all that it kept for it. */
+  | { readonly do: "retire" }
   | { readonly do: "compact"; readonly compaction: Compaction }
 
 const effectTypes: ReadonlySet<string> = new Set<KnownType>([
+  "session.moved",
   "backend.opening",
   "prompt.dispatched",
   "turn.interrupting",
@@ -61,6 +64,8 @@ export const effectOf = (before: SessionState, record: EventRecord): SessionEffe
   const event = read.event
   const perform = (command: BackendCommand): SessionEffect => ({ do: "perform", command, seq: event.seq })
   switch (event.type) {
+    case "session.moved":
+      return { do: "retire" }
     case "backend.opening":
       return { do: "open", generation: event.generation, resume: event.data.resume }
     case "prompt.dispatched": {

@@ -98,6 +98,23 @@ export const eventSchemas = {
   "session.unarchived": none,
   /** On the parent: a branch was made of it, up to and including `at`. */
   "session.forked": S.Struct({ into: SessionId, at: seq }),
+  /**
+   * From here on another backend runs it. What the one before had started is ended, and what that still says is not heard any
+   * more; `backend.opening` comes right after it.
+   */
+  "session.moved": S.Struct({
+    backend: text,
+    spec: Json,
+    /** The backend that ran it before. */
+    from: text,
+    workspace: optional(text),
+    /** The agent's own history went along, and is resumed under this id. */
+    nativeId: optional(text),
+    /** A folder of this machine that it worked in until now, and a digest of what it left there. */
+    left: optional(S.Struct({ workspace: text, fingerprint: text })),
+    /** Folder of the host with what the new backend has yet to take up. */
+    bundle: optional(text)
+  }),
 
   "backend.opening": S.Struct({ attempt: S.Int, resume: S.Boolean, reason: optional(text) }),
   "backend.opened": S.Struct({ capabilities: Capabilities, nativeId: optional(text), version: optional(text) }),

@@ -158,6 +158,14 @@ const change = (summary: SessionSummary, event: SessionEvent): Partial<SessionSu
       return { title: event.data.title, titleGiven: true }
     case "agent.titled":
       return summary.titleGiven ? {} : { title: event.data.title }
+    case "session.moved":
+      return {
+        ...ended,
+        backend: event.data.backend,
+        workspace: event.data.workspace ?? null,
+        model: null,
+        reason: null
+      }
     case "session.archived":
       return { archived: true }
     case "session.unarchived":

@@ -117,6 +117,7 @@ const apply = (timeline: Timeline, event: SessionEvent): Timeline => {
     case "backend.opened":
     case "backend.resumed":
       return addLifecycle(timeline, event)
+    case "session.moved":
     case "backend.lost":
     case "backend.suspended":
     case "backend.closed":

@@ -187,7 +187,8 @@ export interface NoteEntry extends TimelineEntryBase {
 /** The backend came, went or ended. */
 export interface LifecycleEntry extends TimelineEntryBase {
   readonly type: "lifecycle"
-  readonly change: "opened" | "resumed" | "lost" | "suspended" | "closed" | "failed"
+  /** `moved`: another backend runs it from here on. */
+  readonly change: "opened" | "resumed" | "lost" | "suspended" | "closed" | "failed" | "moved"
   readonly generation: number
   readonly reason: string | null
   readonly exitCode: number | null

@@ -3,7 +3,7 @@ import type { SessionEvent } from "./SessionEvent.ts"
 import type { CommandEntry, LifecycleEntry } from "./TimelineEntry.ts"
 import { addEntry, closeEntry, entryAt, openPosition, replaceEntry, type Timeline } from "./TimelineList.ts"
 
-type LifecycleEvent = SessionEvent<`backend.${LifecycleEntry["change"]}`>
+type LifecycleEvent = SessionEvent<`backend.${Exclude<LifecycleEntry["change"], "moved">}` | "session.moved">
 
 /** The backend came, went or ended. */
 export const addLifecycle = (timeline: Timeline, event: LifecycleEvent): Timeline => {
@@ -11,7 +11,7 @@ export const addLifecycle = (timeline: Timeline, event: LifecycleEvent): Timelin
     seq: event.seq,
     at: event.at,
     type: "lifecycle",
-    change: event.type.slice("backend.".length) as LifecycleEntry["change"],
+    change: event.type.slice(event.type.indexOf(".") + 1) as LifecycleEntry["change"],
     generation: event.generation,
     reason: reasonOf(event),
     exitCode: event.type === "backend.closed" ? (event.data.exitCode ?? null) : null,
@@ -26,6 +26,8 @@ const reasonOf = (event: LifecycleEvent): string | null => {
     case "backend.opened":
     case "backend.resumed":
       return null
+    case "session.moved":
+      return `from ${event.data.from} to ${event.data.backend}`
     case "backend.failed":
       return event.data.message
     default:

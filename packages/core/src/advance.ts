@@ -13,12 +13,12 @@ import type { EventBody } from "./SessionEvent.ts"
 import { retryDelay, type SessionPolicy } from "./SessionPolicy.ts"
 import type { SessionState } from "./SessionState.ts"
 
-/** Adds what follows from the state. */
-export const advance = (drafts: Drafts, stamp: Pick<Stamp, "at">, policy: SessionPolicy): Drafts => {
+/** Adds what follows from the state. While it `holds`, no prompt begins a turn: the session is about to be moved. */
+export const advance = (drafts: Drafts, stamp: Pick<Stamp, "at">, policy: SessionPolicy, holds = false): Drafts => {
   let state = drafts.state
   const records: Array<EventRecord> = [...drafts.records]
   for (;;) {
-    const body = nextStep(state, policy)
+    const body = nextStep(state, policy, holds)
     if (body === undefined) return { state, records }
     const drafted = draft(state, body, { at: stamp.at, actor: "runtime" })
     state = drafted.state
@@ -26,7 +26,7 @@ export const advance = (drafts: Drafts, stamp: Pick<Stamp, "at">, policy: Sessio
   }
 }
 
-const nextStep = (state: SessionState, policy: SessionPolicy): EventBody | undefined => {
+const nextStep = (state: SessionState, policy: SessionPolicy, holds: boolean): EventBody | undefined => {
   const spent = state.prompts.find(
     (prompt) => prompt.dispatchedAt === null && prompt.returned >= policy.maxPromptReturns
   )
@@ -38,7 +38,7 @@ const nextStep = (state: SessionState, policy: SessionPolicy): EventBody | undef
   }
   if (state.chart.lifecycle === "lost") return afterLoss(state, policy)
   if (state.chart.lifecycle === "suspended") return wakeForPrompts(state, policy)
-  if (state.chart.lifecycle === "open" && state.chart.link === "connected") return nextDispatch(state)
+  if (state.chart.lifecycle === "open" && state.chart.link === "connected") return nextDispatch(state, holds)
   return undefined
 }
 
@@ -84,7 +84,7 @@ const hasHistory = (state: SessionState): boolean => state.lastTurnId !== null |
 export const reopening = (state: SessionState, capabilities: Capabilities): EventBody =>
   opening(state, state.capabilities ?? capabilities, state.attempts + 1, state.end?.reason)
 
-const nextDispatch = (state: SessionState): EventBody | undefined => {
+const nextDispatch = (state: SessionState, holds: boolean): EventBody | undefined => {
   const { turn } = state
   const steering = state.prompts.find(
     (prompt) =>
@@ -93,7 +93,7 @@ const nextDispatch = (state: SessionState): EventBody | undefined => {
   if (steering !== undefined && state.chart.turn !== "interrupting") {
     return dispatched(steering.promptId, "steer", steering.turnId)
   }
-  if (turn !== null || state.awaitedTurn !== null) return undefined
+  if (holds || turn !== null || state.awaitedTurn !== null) return undefined
   if (state.prompts.some((prompt) => prompt.dispatchedAt !== null)) return undefined
   // A steering prompt whose turn has ended is a prompt like any other: nothing that was typed is lost.
   const next = state.prompts[0]

@@ -33,6 +33,7 @@ export const commandRoles: { readonly [T in CommandType]: Role } = {
   "session.archive": "owner",
   "session.unarchive": "owner",
   "session.fork": "member",
+  "session.move": "owner",
   "session.suspend": "owner",
   "session.close": "owner",
   "prompt.send": "member",
@@ -158,6 +159,8 @@ const decideBody = (state: SessionState, command: Command, context: DecideContex
       if (command.data.into === state.sessionId) return no("invalid", "a session cannot fork into itself", "data.into")
       return [{ type: "session.forked", data: { into: command.data.into, at } }]
     }
+    case "session.move":
+      return moved(state, command)
     case "session.suspend":
       if (!can.suspend) return unsupported("be suspended")
       if (lifecycle !== "open") return notOpen()
@@ -354,6 +357,26 @@ const closed = (state: SessionState, reason: string): ReadonlyArray<EventBody> =
   const end: EventBody<"backend.closed"> = { type: "backend.closed", data: { reason } }
   return [...closeGeneration(state, end), end]
 }
+
+/** A session between turns goes to another backend; one that never opened where it was brought to may go on from there. */
+const moved = (state: SessionState, command: Command<"session.move">): Decided => {
+  const { generation, lastTurnId, ...data } = command.data
+  const no = (detail: string) => rejection(command, "illegal_state", detail)
+  if (generation !== state.generation) return no("it was opened again while it was being moved: try again")
+  if (!isQuiet(state) || lastTurnId !== state.lastTurnId) return no("a turn began while it was being moved: try again")
+  if (state.chart.lifecycle !== "open" && state.bundle === null) return no(`the session is ${state.chart.lifecycle}`)
+  if (!chartAccepts(state.chart, { type: "session.moved" })) return no(`the session is ${state.chart.lifecycle}`)
+  const reason = `moved from ${state.backend} to ${data.backend}`
+  return [
+    ...closeGeneration(state, { type: "backend.suspended", data: { reason } }),
+    { type: "session.moved", data: { ...data, from: state.backend } },
+    { type: "backend.opening", data: { attempt: 1, resume: data.nativeId !== undefined, reason } }
+  ]
+}
+
+/** Between turns: none runs or is about to, and no prompt is on its way. */
+export const isQuiet = (state: SessionState): boolean =>
+  state.turn === null && state.awaitedTurn === null && state.prompts.every(({ dispatchedAt }) => dispatchedAt === null)
 
 /** An opening of the backend: it takes up the native session where there is one to take up. */
 export const opening = (state: SessionState, can: Capabilities, attempt: number, reason?: string): EventBody => ({

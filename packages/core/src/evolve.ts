@@ -118,6 +118,20 @@ const apply = (next: Writable<SessionState>, event: SessionEvent, before: Sessio
     case "session.unarchived":
       next.archived = false
       return
+    case "session.moved":
+      endGeneration(next, null)
+      next.backend = event.data.backend
+      next.spec = event.data.spec
+      next.nativeId = event.data.nativeId ?? null
+      next.bundle = event.data.bundle ?? null
+      next.left = event.data.left ?? next.left
+      next.capabilities = null
+      next.sandbox = null
+      next.model = null
+      next.effort = null
+      next.mode = null
+      next.offer = null
+      return
     case "backend.opening":
       next.decided = []
       next.generation = event.generation
@@ -128,6 +142,7 @@ const apply = (next: Writable<SessionState>, event: SessionEvent, before: Sessio
     case "backend.resumed":
       next.capabilities = event.data.capabilities
       next.nativeId = event.data.nativeId ?? next.nativeId
+      next.bundle = null
       return
     case "backend.identified":
       next.nativeId = event.data.nativeId
@@ -371,7 +386,7 @@ const apply = (next: Writable<SessionState>, event: SessionEvent, before: Sessio
 /** The code of the note that ends the wait for a turn that never started. */
 export const turnNotStarted = "turn_not_started"
 
-const endGeneration = (next: Writable<SessionState>, end: NonNullable<SessionState["end"]>): void => {
+const endGeneration = (next: Writable<SessionState>, end: SessionState["end"]): void => {
   next.end = end
   next.turn = null
   next.awaitedTurn = null

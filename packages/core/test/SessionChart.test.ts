@@ -109,6 +109,7 @@ describe("The session chart", () => {
       const value: ChartValue = { ...initialChart, lifecycle: "open", turn }
       const ending = chartTypes.filter((type) => moveChart(value, { type, remaining: 1 }).turn === "idle")
       assert.sameMembers(ending, [
+        "session.moved",
         "backend.lost",
         "backend.suspended",
         "backend.closed",

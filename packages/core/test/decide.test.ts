@@ -32,6 +32,7 @@ const bodies: { readonly [T in CommandType]: CommandBody<T>["data"] } = {
   "session.archive": {},
   "session.unarchive": {},
   "session.fork": { into: numberedId(7) as SessionId },
+  "session.move": { backend: "other", spec: {}, generation: 1, lastTurnId: null },
   "session.suspend": {},
   "session.close": {},
   "prompt.send": { content },
@@ -64,6 +65,7 @@ const roles: ReadonlyArray<Role> = ["viewer", "member", "owner"]
 const ownersOnly: ReadonlyArray<CommandType> = [
   "session.archive",
   "session.unarchive",
+  "session.move",
   "session.suspend",
   "session.close",
   "participant.join",
@@ -278,6 +280,33 @@ describe("A session", () => {
     after(session, bodyOf("session.archive"))
     says(session, bodyOf("session.archive"), { detail: "the session is archived already" })
     assert.isFalse(after(session, bodyOf("session.unarchive")).state().archived)
+  })
+
+  it("moves to another backend between turns: that one opens it, and what the one before still says is not heard", () => {
+    const session = open()
+    const { generation, lastTurnId } = session.state()
+    const data = { backend: "other", spec: { cwd: "/there" }, generation, lastTurnId, nativeId: "n2" }
+    session.tell([{ type: "sandbox.pending", data: { provider: "docker" } }])
+    const moved = after(session, { type: "session.move", data }).state()
+    assert.deepInclude(moved, { backend: "other", spec: { cwd: "/there" }, nativeId: "n2", capabilities: null })
+    assert.deepInclude(moved, { generation: generation + 1, sandbox: null, end: null })
+    assert.deepInclude(moved.chart, { lifecycle: "opening", sandbox: "none" })
+    const types = session.records().map(({ type }) => type)
+    assert.deepStrictEqual(types.slice(-2), ["session.moved", "backend.opening"])
+    assert.deepInclude(session.records().at(-1)!.data, { resume: true, attempt: 1 })
+  })
+
+  it("is not moved in the middle of a turn, nor where it went on after it was packed", () => {
+    const move = (data: object): CommandBody<"session.move"> => ({
+      type: "session.move",
+      data: { backend: "other", spec: {}, generation: 1, lastTurnId: null, ...data }
+    })
+    const began = "a turn began while it was being moved: try again"
+    says(states["in a turn"]!(), move({ lastTurnId: "t1" }), { reason: "illegal_state", detail: began })
+    says(open(), move({ lastTurnId: "t1" }), { reason: "illegal_state", detail: began })
+    const again = "it was opened again while it was being moved: try again"
+    says(open(), move({ generation: 2 }), { reason: "illegal_state", detail: again })
+    says(states["closing"]!(), move({}), { reason: "illegal_state", detail: "the session is closing" })
   })
 
   it("forks up to a point that it has reached, and into another session", () => {

@@ -11,6 +11,8 @@ import {
   type BackendSession,
   type Observed,
   type OpenRequest,
+  type PackedSession,
+  type PackRequest,
   type Performed,
   type PromptId,
   type SpecInvalid
@@ -43,6 +45,13 @@ export interface Generation {
   readonly detach: Effect.Effect<void>
   /** Ends it and all that it started. Completes when nothing of it is left. */
   readonly release: Effect.Effect<void>
+  /** Packs what another backend needs to go on with the session; undefined where its backend packs nothing. */
+  readonly pack: (request: PackRequest) => Effect.Effect<PackedSession | undefined, BackendRefused | BackendLost>
+  /**
+   * The session is another backend's now: has it closed for good, with all that is kept for it elsewhere, and then ends it. What
+   * does not close within the grace and `closeTimeoutMs` is ended by force.
+   */
+  readonly retire: (graceMs: number, closeTimeoutMs: number) => Effect.Effect<void>
 }
 
 /** How a generation comes about: anew, with the native session that there was, or as the one that goes on. */
@@ -84,6 +93,8 @@ export const startGeneration = (
     const agentLane = Semaphore.makeUnsafe(maxPerforming)
     let waiting = 0
     let session: BackendSession | undefined
+    /** What was decided while a generation that goes on was being taken up: performed once it is. */
+    let early: Array<{ readonly command: BackendCommand; readonly seq: number }> = []
     let isDetached = false
 
     const life = Effect.gen(function* () {
@@ -92,7 +103,11 @@ export const startGeneration = (
       if (isDetached) yield* session.detach ?? Effect.void
       yield* tell(number, openedEvents(session, request, opening))
       if (opening === "reattach") {
-        for (const { command, seq } of yield* parts.missed(session.taken ?? [])) perform(command, seq)
+        const missed = yield* parts.missed(session.taken ?? [])
+        for (const { command, seq } of missed) perform(command, seq)
+        const known = new Set([...(session.taken ?? []), ...missed.map(({ seq }) => seq)])
+        for (const { command, seq } of early) if (!known.has(seq)) perform(command, seq)
+        early = []
       }
       if (parts.people() > 0 && backend.capabilities.reattach === true) {
         fork(Effect.ignore(ask({ type: "watched", people: parts.people() })))
@@ -139,6 +154,10 @@ export const startGeneration = (
         fork(Effect.andThen(Fiber.interrupt(fiber), tell(number, [{ type: "backend.closed", data: { reason } }])))
         return
       }
+      if (opening === "reattach" && session === undefined && early.length < maxWaiting) {
+        early.push({ command, seq })
+        return
+      }
       if (waiting >= maxWaiting) {
         const error = new BackendLost({ backend: backend.name, reason: "it takes no commands", retryable: true })
         fork(tell(number, [lost(error)]))
@@ -165,7 +184,20 @@ export const startGeneration = (
         isDetached = true
         return session?.detach ?? Effect.void
       }),
-      release: Fiber.interrupt(fiber)
+      release: Fiber.interrupt(fiber),
+      pack: (request) =>
+        Effect.suspend(() => {
+          if (session === undefined) return Effect.fail(gone(backend))
+          return session.pack === undefined ? Effect.undefined : session.pack(request)
+        }),
+      retire: (graceMs, closeTimeoutMs) =>
+        Effect.suspend(() => session?.perform({ type: "close", force: false, graceMs }) ?? Effect.void).pipe(
+          Effect.andThen(Fiber.await(fiber)),
+          Effect.timeoutOption(graceMs + closeTimeoutMs),
+          Effect.catch((error) => Effect.logWarning("what a session left behind did not close by itself", error)),
+          Effect.ensuring(Fiber.interrupt(fiber)),
+          Effect.asVoid
+        )
     }
   })
 

@@ -29,11 +29,20 @@ import {
   type WorkspaceResult,
   defaultPolicy
 } from "@holdfast/core"
-import { Clock, Context, Effect, Layer, Metric, Option, Result, Schema, type Scope } from "effect"
+import { Clock, Context, Effect, FiberSet, Layer, Metric, Option, Result, Schema, type Scope } from "effect"
 import { defaultMaxLive, type LiveSessions, makeLiveSessions } from "./LiveSessions.ts"
 import { forkNative } from "./NativeFork.ts"
 import { sweep, type Swept } from "./Recovery.ts"
 import type { CommandError, SessionOwner } from "./SessionOwner.ts"
+import { makeBundles } from "./handoff/Bundles.ts"
+import type { HandoffOptions } from "./handoff/HandoffOptions.ts"
+import {
+  defaultQuietTimeoutMs,
+  type HandoffParts,
+  handoffSession,
+  type HandoffTarget
+} from "./handoff/handoffSession.ts"
+import { rejectMove } from "./handoff/packSession.ts"
 import { makeSnapshotter } from "./screen/Snapshotter.ts"
 import type { SnapshotPolicy } from "./screen/SnapshotPolicy.ts"
 import { makeSessionReader, type SessionReader } from "./SessionReader.ts"
@@ -49,6 +58,8 @@ export interface HoldfastOptions {
   readonly maxLive?: number
   /** How often screens are stored, and how much terminal output is kept; overrides of its defaults. */
   readonly snapshots?: Partial<SnapshotPolicy>
+  /** How sessions are moved from one backend to another. Without it they cannot be. */
+  readonly handoff?: HandoffOptions
   /** Where `ScreenWorker.js` is, for hosts whose bundler moves it: it is a file of its own, loaded in a worker thread. */
   readonly screenWorkerUrl?: URL
 }
@@ -89,6 +100,12 @@ export interface ForkSession extends CommandOptions {
   readonly owner?: CreateSession["owner"]
 }
 
+/** How a session is moved. */
+export interface HandoffSession extends CommandOptions {
+  /** How long the end of the running turn, and the opening of a session at rest, is waited for, in ms. Default 600,000. */
+  readonly timeoutMs?: number
+}
+
 /** What goes on at a client. */
 export type SessionSignal = { readonly type: "typing" } | { readonly type: "watched"; readonly people: number }
 
@@ -103,7 +120,10 @@ export interface HoldfastService extends SessionReader {
   /** Sends a command. The receipt means that it was accepted and is stored. */
   readonly command: (
     sessionId: SessionId,
-    command: Exclude<CommandBody, { readonly type: "session.create" | "session.fork" | "request.expire" }>,
+    command: Exclude<
+      CommandBody,
+      { readonly type: "session.create" | "session.fork" | "session.move" | "request.expire" }
+    >,
     options?: CommandOptions
   ) => Effect.Effect<Receipt, CommandError | SessionNotFound>
   /**
@@ -115,6 +135,17 @@ export interface HoldfastService extends SessionReader {
   readonly fork: (
     sessionId: SessionId,
     options?: ForkSession
+  ) => Effect.Effect<Receipt, CommandError | SessionNotFound | SpecInvalid>
+  /**
+   * Moves a session to another backend, or to another folder, once its turn has ended: its log goes on, its workspace and what the
+   * agent remembers go along, and prompts that come meanwhile wait. One backend has it at any time: the old one until
+   * `session.moved` is stored, the new one, which is then opened, from there on. Whatever fails before leaves it where it was, and
+   * is rejected: as `busy` where it may go well another time, as `unsupported` where it cannot. Needs an owner of the session.
+   */
+  readonly handoff: (
+    sessionId: SessionId,
+    to: HandoffTarget,
+    options?: HandoffSession
   ) => Effect.Effect<Receipt, CommandError | SessionNotFound | SpecInvalid>
   /**
    * Says what goes on at a client, and is no event. Somebody began to type: a session that is not opened yet or was put to rest is
@@ -174,6 +205,19 @@ export const makeHoldfast = (
         discard: true
       })
     )
+    const bundles = options.handoff === undefined ? undefined : makeBundles(options.handoff.folder)
+    const moving: HandoffParts | undefined =
+      options.handoff === undefined || bundles === undefined
+        ? undefined
+        : {
+            log,
+            backends: byName,
+            policy,
+            workspaces: options.handoff.workspaces,
+            bundles,
+            now: () => clock.currentTimeMillisUnsafe()
+          }
+    const tidy = yield* FiberSet.makeRuntime()
     const live = yield* makeLiveSessions({
       log,
       backends: options.backends,
@@ -181,6 +225,10 @@ export const makeHoldfast = (
       maxLive: options.maxLive ?? defaultMaxLive,
       onStored: (events, before, after) => {
         Telemetry.eventsStored.updateUnsafe(events, context)
+        // Taken up, or brought on: what it had brought is not needed any more.
+        if (before.bundle !== null && after.bundle !== before.bundle && bundles !== undefined) {
+          tidy(bundles.remove(before.bundle))
+        }
         if (after.terminal === null) return
         const bytes = after.terminal.offset - (before.terminal?.offset ?? 0)
         if (bytes > 0) Telemetry.outputStored.updateUnsafe(bytes, context)
@@ -213,6 +261,7 @@ export const makeHoldfast = (
         }) ?? Effect.void,
       { discard: true }
     )
+    if (bundles !== undefined) yield* bundles.sweep(log)
     const swept = yield* sweep(log, live.get).pipe(Effect.catchTag("SessionNotFound", Effect.die))
     const reader = makeSessionReader(log)
 
@@ -290,8 +339,8 @@ export const makeHoldfast = (
     const decided: HoldfastService["command"] = Effect.fnUntraced(function* (sessionId, given, how) {
       const checked = checkCommand(given)
       if (!("body" in checked)) return yield* malformed(sessionId, String(given?.type), checked)
-      if (checked.body.type === "session.create" || checked.body.type === "session.fork") {
-        const call = checked.body.type === "session.create" ? "create" : "fork"
+      const call = calls.get(checked.body.type)
+      if (call !== undefined) {
         return yield* malformed(sessionId, checked.body.type, {
           field: "type",
           expected: `a call of ${call}() instead`
@@ -336,12 +385,27 @@ export const makeHoldfast = (
       )
     })
 
+    const handoff: HoldfastService["handoff"] = Effect.fn("Holdfast.handoff")(
+      function* (sessionId, to, given) {
+        const owner = yield* live.get(sessionId)
+        const { actor, commandId } = envelope(sessionId, given)
+        const done = yield* log.receipt(sessionId, commandId)
+        if (Option.isSome(done)) return done.value
+        if (moving === undefined) {
+          return yield* rejectMove(sessionId)("unsupported", "this runtime was not told how sessions are moved")
+        }
+        const timeoutMs = given?.timeoutMs ?? defaultQuietTimeoutMs
+        return yield* handoffSession(moving, owner, to, { sessionId, commandId, actor, timeoutMs })
+      },
+      (effect) => countOutcome(effect)
+    )
+
     const signal: HoldfastService["signal"] = (sessionId, given) => {
       if (given.type === "watched") {
         if (given.people > 0) people.set(sessionId, given.people)
         else people.delete(sessionId)
         const owner = live.peek(sessionId)
-        return owner === undefined || owner.backend.capabilities.reattach !== true
+        return owner === undefined || owner.backend().capabilities.reattach !== true
           ? Effect.void
           : Effect.ignore(owner.ask({ type: "watched", people: given.people }))
       }
@@ -375,7 +439,7 @@ export const makeHoldfast = (
         }
         const checked = decodeAction(action)
         if (Result.isFailure(checked)) return yield* rejected("invalid", checked.failure.message, "action")
-        if ((state.capabilities ?? owner.backend.capabilities).workspace !== true) {
+        if ((state.capabilities ?? owner.backend().capabilities).workspace !== true) {
           return yield* rejected("unsupported", "it does not work in a git repository that the host knows of")
         }
         const wanted = checked.success
@@ -412,6 +476,7 @@ export const makeHoldfast = (
       create,
       command,
       fork,
+      handoff,
       signal,
       workspace,
       remove,
@@ -420,6 +485,13 @@ export const makeHoldfast = (
       until: (sessionId, fits) => Effect.flatMap(live.get(sessionId), (owner) => owner.until(fits))
     }
   })
+
+/** Commands that are calls of their own. */
+const calls: ReadonlyMap<string, string> = new Map([
+  ["session.create", "create"],
+  ["session.fork", "fork"],
+  ["session.move", "handoff"]
+])
 
 const decodeAction = Schema.decodeUnknownResult(WorkspaceAction)
 

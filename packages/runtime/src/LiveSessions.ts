@@ -14,7 +14,7 @@ import {
 } from "@holdfast/core"
 import { Clock, Deferred, Effect, Exit, Metric, Scope } from "effect"
 import { loadState } from "./loadState.ts"
-import { type SessionOwner, startOwner } from "./SessionOwner.ts"
+import { type Place, type SessionOwner, startOwner } from "./SessionOwner.ts"
 import { liveSessions } from "./Telemetry.ts"
 
 /** An owner that nobody used for this long, in milliseconds, and for which nothing waits, is let go. */
@@ -69,6 +69,11 @@ export const makeLiveSessions = (parts: LiveSessionsParts): Effect.Effect<LiveSe
     const scope = yield* Effect.acquireRelease(Scope.make(), (own) => Scope.close(own, Exit.void))
     const entries = new Map<SessionId, Entry>()
     const byName = new Map(parts.backends.map((backend) => [backend.name, backend]))
+    const place = (name: string): Place => {
+      const backend = byName.get(name) ?? unknownBackend(name)
+      const openTimeoutMs = backend.openTimeoutMs ?? parts.policy.openTimeoutMs
+      return { backend, policy: { ...parts.policy, openTimeoutMs } }
+    }
 
     const drop = (sessionId: SessionId, entry: Entry): Effect.Effect<void> =>
       Effect.suspend(() => {
@@ -102,13 +107,10 @@ export const makeLiveSessions = (parts: LiveSessionsParts): Effect.Effect<LiveSe
         // In the set's own scope: a caller that goes away must not stop what others wait for.
         const start = Effect.gen(function* () {
           const state = yield* load
-          const name = backend ?? state.backend
-          const found = byName.get(name) ?? unknownBackend(name)
-          const openTimeoutMs = found.openTimeoutMs ?? parts.policy.openTimeoutMs
           const owner = yield* startOwner({
             log: parts.log,
-            backend: found,
-            policy: { ...parts.policy, openTimeoutMs },
+            place,
+            backend: backend ?? state.backend,
             people: () => parts.people(sessionId),
             state,
             onStored: parts.onStored,

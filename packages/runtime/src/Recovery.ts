@@ -49,7 +49,7 @@ export const sweep = Effect.fn("Holdfast.sweep")(function* (
         Effect.gen(function* () {
           const owner = yield* ownerOf(sessionId)
           // What runs elsewhere is its backend's to end: here only its numbers look like processes.
-          if (owner.backend.capabilities.reattach !== true) orphans += yield* endOrphans(owner.state())
+          if (owner.backend().capabilities.reattach !== true) orphans += yield* endOrphans(owner.state())
           yield* settle(owner)
         }),
       { concurrency, discard: true }
@@ -61,7 +61,7 @@ export const sweep = Effect.fn("Holdfast.sweep")(function* (
 /** Tells the session that its generation is over. What follows (resume, close) is decided as at any other loss. */
 const settle = (owner: SessionOwner): Effect.Effect<void> => {
   const { capabilities, chart } = owner.state()
-  if (chart.lifecycle === "open" && capabilities?.reattach === true && owner.backend.capabilities.reattach === true) {
+  if (chart.lifecycle === "open" && capabilities?.reattach === true && owner.backend().capabilities.reattach === true) {
     const away: Observed = { type: "link.reconnecting", data: { attempt: 0, reason: "the runtime was restarted" } }
     return Effect.andThen(owner.tell([away]), owner.reattach)
   }
@@ -69,7 +69,7 @@ const settle = (owner: SessionOwner): Effect.Effect<void> => {
     return owner.tell([{ type: "backend.closed", data: { reason: "the runtime ended while it was closing" } }])
   }
   // Cut off in its first opening, it may have started and done something: only what can be resumed is opened again.
-  const retryable = (capabilities ?? owner.backend.capabilities).resume
+  const retryable = (capabilities ?? owner.backend().capabilities).resume
   if (chart.lifecycle === "lost") {
     if (retryable) return Effect.void
     const message = "the runtime ended before it could be opened again"

@@ -18,6 +18,7 @@ import {
   makeCommandId,
   note,
   type Observed,
+  type PackedSession,
   type Performed,
   type QuestionOutcome,
   type Receipt,
@@ -32,6 +33,7 @@ import { makeAlarm } from "./Alarm.ts"
 import { dueEvents, nextDue } from "./dueEvents.ts"
 import type { Missed } from "./Generation.ts"
 import { makeGenerationSlot } from "./GenerationSlot.ts"
+import { makeSessionHolds, type SessionHold } from "./handoff/SessionHold.ts"
 import { Mailbox } from "./Mailbox.ts"
 import { RecentReceipts } from "./RecentReceipts.ts"
 import { type Message, type Transaction, transact } from "./Transaction.ts"
@@ -51,11 +53,19 @@ export type CommandError = CommandRejected | EventInvalid | LogUnavailable
 
 type Reply = Deferred.Deferred<Receipt | undefined, CommandError>
 
+/** A backend, and what holds for sessions on it. */
+export interface Place {
+  readonly backend: Backend
+  readonly policy: SessionPolicy
+}
+
 /** What an owner is made of. */
 export interface OwnerParts {
   readonly log: EventLogService
-  readonly backend: Backend
-  readonly policy: SessionPolicy
+  /** The backend of a name. */
+  readonly place: (backend: string) => Place
+  /** The backend's name; the state of a session that is about to be made does not say it. */
+  readonly backend: string
   /** The folded state, as the log has it. */
   readonly state: SessionState
   /** Told after each append, in order; must not block. The payloads belong to the log by then. */
@@ -68,7 +78,8 @@ export interface OwnerParts {
 
 /** A live session. */
 export interface SessionOwner {
-  readonly backend: Backend
+  /** The one that has the session now. */
+  readonly backend: () => Backend
   readonly state: () => SessionState
   /**
    * Decides a command. The receipt means: stored. One whose id was `justMade` cannot be a repeat, and no receipt is looked for.
@@ -78,6 +89,11 @@ export interface SessionOwner {
   readonly tell: (events: ReadonlyArray<Observed>) => Effect.Effect<void>
   /** Asks the open backend for something that no event decides: the native side of a fork. */
   readonly ask: (command: BackendCommand) => Effect.Effect<Performed, BackendRefused | BackendLost | CommandRejected>
+  /**
+   * Lets no prompt begin a turn until the scope is over; rejected as `busy` where another one does so. What is told and asked
+   * otherwise goes on, until {@link SessionHold.seal}.
+   */
+  readonly hold: Effect.Effect<SessionHold, CommandRejected, Scope.Scope>
   /** Takes up the generation that an earlier runtime left running; returns at once. What comes of it is told. */
   readonly reattach: Effect.Effect<void>
   /** From now on the end of the owner leaves its generation running, for the next runtime. */
@@ -93,7 +109,8 @@ export interface SessionOwner {
 /** Starts an owner in a scope. Closing the scope ends the backend by force and the owner with it. */
 export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { log, backend, policy } = parts
+    const { log } = parts
+    let { backend, policy } = parts.place(parts.backend)
     const sessionId = parts.state.sessionId
     const clock = yield* Clock.Clock
     const mailbox = new Mailbox<Message<Reply>>(mailboxCapacity)
@@ -135,7 +152,8 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
       )
 
     const slot = yield* makeGenerationSlot({
-      backend,
+      backend: () => backend,
+      policy,
       tell,
       secrets: parts.secrets,
       missed,
@@ -164,6 +182,7 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
           }
         }
         if (records.length === 0) return
+        if (records.some(({ type }) => type === "session.moved")) settleAt(state.backend)
         parts.onStored?.(records.length, transaction.before, state)
         for (const watch of watchers) watch(state)
         for (const effect of effectsOf(transaction.before, records)) {
@@ -172,6 +191,11 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
         }
         if (state.seq - checkpointed >= checkpointEvery) checkpoint()
       })
+
+    const settleAt = (name: string) => {
+      ;({ backend, policy } = parts.place(name))
+      slot.give(holds.secrets())
+    }
 
     const compact = (compaction: Compaction) => {
       fork(
@@ -198,6 +222,7 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
         at,
         policy,
         capabilities: backend.capabilities,
+        holds: holds.isHeld(),
         known: (commandId) => receipts.get(commandId),
         due: (after) => dueEvents(after, at, policy, backend.capabilities)
       })
@@ -283,6 +308,9 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
       Effect.gen(function* () {
         const known = receipts.get(command.commandId)
         if (known !== undefined) return known
+        if (holds.refuses(command.type)) {
+          return yield* busy(command, "the session is being moved to another backend: wait until it is there")
+        }
         if (command.type === "terminal.write") return yield* write(command)
         if (justMade) return yield* enqueue(command)
         const stored = yield* log.receipt(sessionId, command.commandId)
@@ -339,26 +367,43 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
         )
       )
 
+    const holds = makeSessionHolds({
+      sessionId,
+      pack: (request) =>
+        Effect.suspend((): Effect.Effect<PackedSession | undefined, BackendRefused | BackendLost | CommandRejected> => {
+          const generation = slot.current()
+          return generation === undefined ? Effect.fail(notOpen("session.move")) : generation.pack(request)
+        }),
+      move: enqueue,
+      letGo: () => void mailbox.put({ kind: "tick" })
+    })
+
+    const notOpen = (command: string) => {
+      const detail = `the session is ${state.chart.lifecycle}, not open`
+      return new CommandRejected({ sessionId, command, reason: "illegal_state", detail })
+    }
+
     const ask = (command: BackendCommand): Effect.Effect<Performed, BackendRefused | BackendLost | CommandRejected> =>
       Effect.suspend((): Effect.Effect<Performed, BackendRefused | BackendLost | CommandRejected> => {
         const generation = slot.current()
         if (generation !== undefined) return generation.ask(command)
-        const detail = `the session is ${state.chart.lifecycle}, not open`
-        return Effect.fail(new CommandRejected({ sessionId, command: command.type, reason: "illegal_state", detail }))
+        return Effect.fail(notOpen(command.type))
       })
 
     return {
-      backend,
+      backend: () => backend,
       state: () => state,
       submit,
       tell: (events) => tell(state.generation, events),
       ask,
+      hold: holds.hold,
       reattach: Effect.suspend(() => slot.reattach(state)),
       detach: Effect.suspend(() => slot.current()?.detach ?? Effect.void),
       until,
       isIdle: () =>
         // Whoever waits for a state would be told one that does not fit.
         watchers.size === 0 &&
+        !holds.isHeld() &&
         slot.current() === undefined &&
         inHand.length === 0 &&
         mailbox.size === 0 &&

@@ -56,6 +56,8 @@ export interface TransactionContext {
   readonly at: number
   readonly policy: SessionPolicy
   readonly capabilities: Capabilities
+  /** No prompt begins a turn: the session is about to be moved. */
+  readonly holds: boolean
   /** The receipt of a command that was accepted before. */
   readonly known: (commandId: CommandId) => Receipt | undefined
   /** What is due by the clock, given the state that the messages led to. */
@@ -110,7 +112,7 @@ export const transact = <Reply>(
   }
   const proceed = (): void => {
     if (state.seq === 0) return
-    const advanced = advance({ state, records: [] }, { at }, policy)
+    const advanced = advance({ state, records: [] }, { at }, policy, context.holds)
     state = advanced.state
     for (const record of advanced.records) records.push(record)
   }

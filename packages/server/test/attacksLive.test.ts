@@ -153,7 +153,7 @@ describe("a live endpoint under attack", () => {
       assert.strictEqual(await house.head(house.terminal), before)
       // What only hosts and the runtime may send is no command at all.
       const owner = await house.connect()
-      for (const type of ["session.create", "session.fork", "request.expire"]) {
+      for (const type of ["session.create", "session.fork", "session.move", "request.expire"]) {
         const answer = await owner.command(house.terminal, { type, data: {} })
         assert.strictEqual(answer.type === "rejected" && answer.problem.kind, "invalid", type)
       }

@@ -40,6 +40,8 @@ export const noteOf = (
       return info(`Taken out of the archive by ${who(event.actor)}`)
     case "session.forked":
       return info(`Branched into ${event.data.into} by ${who(event.actor)}`)
+    case "session.moved":
+      return info(`Moved from ${event.data.from} to ${event.data.backend} by ${who(event.actor)}`)
 
     case "backend.opened":
       return info(`Opened${event.data.version === undefined ? "" : ` (${event.data.version})`}`)

@@ -55,6 +55,17 @@ export const commandData: { readonly [T in CommandType]: fc.Arbitrary<CommandDat
   "session.archive": none,
   "session.unarchive": none,
   "session.fork": fc.oneof(all({ into: id.session }), all({ into: id.session, at: fc.integer({ min: 1, max: 100 }) })),
+  "session.move": fc
+    .tuple(
+      all({
+        backend: fc.constant("scripted"),
+        spec: jsonArbitrary,
+        generation: fc.integer({ min: 1, max: 3 }),
+        lastTurnId: fc.option(id.turn, { nil: null })
+      }),
+      any({ nativeId: text, bundle: text, workspace: text })
+    )
+    .map(([required, optional]) => ({ ...required, ...optional })),
   "session.suspend": any({ reason: text }),
   "session.close": any({ reason: text, force: fc.boolean(), graceMs: fc.integer({ min: 0, max: 1_000 }) }),
   "prompt.send": fc.oneof(

@@ -51,6 +51,8 @@ export const eventDetail = (event: SessionEvent): string => {
       return ""
     case "session.forked":
       return words("into", event.data.into, "at", event.data.at)
+    case "session.moved":
+      return words("from", event.data.from, "to", event.data.backend, event.data.workspace)
 
     case "backend.opening":
       return words(`attempt ${event.data.attempt}`, event.data.resume && "resuming", event.data.reason)

@@ -1,6 +1,7 @@
 /** What the timeline tells in one line: notes, comings and goings, markers, a shell's commands, the workspace's history. */
 import type { CommandEntry, FileEntry, HistoryEntry, LifecycleEntry, NoteEntry, WorkspaceEntry } from "@holdfast/core"
 import {
+  ArrowRightLeft,
   CircleAlert,
   FoldVertical,
   GitBranch,
@@ -86,7 +87,8 @@ const lifecycles: { readonly [C in LifecycleEntry["change"]]: readonly [LucideIc
   lost: [Unplug, "Lost", "tl-note-warning"],
   suspended: [Moon, "Suspended"],
   closed: [PowerOff, "Closed"],
-  failed: [CircleAlert, "Could not be opened", "tl-note-error"]
+  failed: [CircleAlert, "Could not be opened", "tl-note-error"],
+  moved: [ArrowRightLeft, "Moved"]
 }
 
 /** The backend came, went or ended. */

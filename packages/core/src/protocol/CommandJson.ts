@@ -3,7 +3,7 @@ import * as Schema from "effect/Schema"
 import { type CommandBody, commandSchemas, type CommandType } from "../Command.ts"
 
 /** What a host does by its own calls, and the runtime alone. */
-const notForClients = ["session.create", "session.fork", "request.expire"] as const
+const notForClients = ["session.create", "session.fork", "session.move", "request.expire"] as const
 
 /** The commands that a client may send to a session that is there. */
 export type ClientCommand = CommandBody<Exclude<CommandType, (typeof notForClients)[number]>>

@@ -10,7 +10,7 @@ import { Problem, problem, type ProblemKind, problemStatus } from "../../src/pro
 
 const encode = Schema.encodeUnknownSync(CommandJson)
 const decode = Schema.decodeUnknownSync(CommandJson)
-const own = ["session.create", "session.fork", "request.expire"]
+const own = ["session.create", "session.fork", "session.move", "request.expire"]
 
 describe("A command in JSON", () => {
   it("comes back as it went, keystrokes too, and is what core takes for a command", () => {

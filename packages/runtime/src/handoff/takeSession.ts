@@ -1,0 +1,157 @@
+/** The new backend's half of a handoff, and the one append that makes the session its own. */
+import {
+  type Backend,
+  checkCommand,
+  type Command,
+  CommandRejected,
+  type EventLogService,
+  type PackedSession,
+  type Receipt,
+  type SessionState,
+  SpecInvalid,
+  type UnpackedSession,
+  workspaceFile
+} from "@holdfast/core"
+import { Effect, Exit, Option, Scope } from "effect"
+import { join } from "node:path"
+import type { CommandError } from "../SessionOwner.ts"
+import type { WorkspacePacker } from "./HandoffOptions.ts"
+import { type Bundle, isElsewhere, rejectBy, rejectMove } from "./packSession.ts"
+import type { SessionHold } from "./SessionHold.ts"
+import { makeTargetFolder, rootOf } from "./TargetFolder.ts"
+
+/** What is taken up, and by whom. */
+export interface Taking {
+  readonly log: EventLogService
+  readonly hold: SessionHold
+  readonly workspaces: WorkspacePacker
+  readonly backend: Backend
+  readonly spec: unknown
+  readonly restart: boolean
+  readonly bundle: Bundle
+  /** The state that was packed. */
+  readonly before: SessionState
+  /** The folder of this machine that it works in until now. */
+  readonly workspace: string | null
+  readonly envelope: Pick<Command, "sessionId" | "commandId" | "actor" | "at">
+}
+
+/**
+ * Takes it up and records that. Gives the receipt, and where what had been in the new folder is kept. Whatever fails before the
+ * record leaves nothing behind. Where it cannot be told whether it is recorded, what was taken up stays: it may be needed.
+ */
+export const takeSession = Effect.fnUntraced(function* (
+  taking: Taking
+): Effect.fn.Return<{ readonly receipt: Receipt; readonly aside?: string }, CommandError | SpecInvalid> {
+  const made = yield* Scope.make()
+  return yield* Effect.uninterruptibleMask((interruptible) =>
+    Effect.gen(function* () {
+      const ready = yield* interruptible(Scope.provide(unpack(taking), made)).pipe(
+        Effect.onError((cause) => Scope.close(made, Exit.failCause(cause)))
+      )
+      const recorded = yield* Effect.exit(record(taking, ready))
+      const isLeft = Exit.isSuccess(recorded) || isUnknown(recorded)
+      if (isLeft && ready.data.bundle !== undefined) taking.bundle.keep()
+      yield* Scope.close(made, isLeft ? Exit.void : Exit.asVoid(recorded))
+      return { receipt: yield* recorded, ...(ready.aside === undefined ? {} : { aside: ready.aside }) }
+    })
+  )
+})
+
+/** What `session.moved` will say, and what goes to the first opening. */
+interface Ready {
+  readonly data: Omit<Command<"session.move">["data"], "generation" | "lastTurnId">
+  readonly secrets: unknown
+  readonly aside?: string
+}
+
+const unpack = Effect.fnUntraced(function* (
+  taking: Taking
+): Effect.fn.Return<Ready, CommandRejected | SpecInvalid, Scope.Scope> {
+  const { backend, before, bundle, workspace } = taking
+  const isThere = isElsewhere(backend)
+  const folder = isThere ? undefined : yield* makeTargetFolder(backend.name, taking.spec, workspace)
+  const checked = yield* backend.check(taking.spec)
+  const aside = folder === undefined ? undefined : yield* unpackWorkspace(taking, folder)
+  const unpacked = yield* unpackHistory(taking, checked.spec)
+  const { packed } = bundle
+  const left =
+    workspace === null || packed.workspace === undefined || bundle.isKept
+      ? {}
+      : { left: { workspace, fingerprint: packed.workspace.fingerprint } }
+  return {
+    data: {
+      backend: backend.name,
+      spec: unpacked.spec ?? checked.spec,
+      ...(checked.workspace === undefined ? {} : { workspace: checked.workspace }),
+      ...(unpacked.nativeId === undefined ? {} : { nativeId: unpacked.nativeId }),
+      ...(unpacked.keeps === true ? { bundle: bundle.folder } : {}),
+      ...left
+    },
+    secrets: checked.secrets,
+    ...(aside === undefined ? {} : { aside })
+  }
+})
+
+/** Brings the workspace to a folder of this machine, unless the session works there already. */
+const unpackWorkspace = Effect.fnUntraced(function* (
+  { backend, before, bundle, workspaces }: Taking,
+  folder: string
+): Effect.fn.Return<string | undefined, CommandRejected | SpecInvalid, Scope.Scope> {
+  const packed = bundle.packed.workspace
+  if (packed === undefined) return undefined
+  const root = yield* rootOf(backend.name, folder, packed.prefix)
+  const known = before.left?.workspace === folder ? before.left.fingerprint : undefined
+  const { aside } = yield* workspaces
+    .unpack(join(bundle.folder, workspaceFile), root, { packed, known })
+    .pipe(Effect.mapError(rejectBy(before.sessionId, "its workspace could not be brought there")))
+  return aside
+})
+
+const unpackHistory = Effect.fnUntraced(function* (
+  { backend, before, bundle, restart }: Taking,
+  spec: unknown
+): Effect.fn.Return<UnpackedSession, CommandRejected | SpecInvalid, Scope.Scope> {
+  const { sessionId } = before
+  const { kind, nativeId, ...rest } = bundle.packed
+  const packed: PackedSession = restart || kind === undefined ? rest : bundle.packed
+  // Without a history there is nothing to do but for a backend that brings the workspace as well.
+  if (packed.kind === undefined && !isElsewhere(backend)) return {}
+  if (backend.unpack === undefined) {
+    const detail = `the ${backend.name} backend takes up no history of ${packed.kind ?? "others"}: ask for a new start (restart)`
+    return yield* rejectMove(sessionId)("unsupported", detail)
+  }
+  return yield* backend
+    .unpack({ sessionId, generation: before.generation + 1, spec, folder: bundle.folder, packed })
+    .pipe(
+      Effect.mapError((error) =>
+        error._tag === "SpecInvalid" ? error : rejectBy(sessionId, "it could not be taken up")(error)
+      )
+    )
+})
+
+/** The fence. */
+const record = (
+  { before, envelope, hold, log }: Taking,
+  { data, secrets }: Ready
+): Effect.Effect<Receipt, CommandError> =>
+  Effect.suspend(() => {
+    const { generation, lastTurnId } = before
+    const checked = checkCommand({ type: "session.move", data: { ...data, generation, lastTurnId } })
+    if (!("body" in checked)) {
+      return Effect.fail(rejectMove(before.sessionId)("invalid", `expected ${checked.expected}`, checked.field))
+    }
+    const command = { ...checked.body, ...envelope } as Command<"session.move">
+    return Effect.catchTag(hold.move(command, secrets), "LogUnavailable", (unavailable) =>
+      // It may be stored all the same.
+      Effect.flatMap(log.receipt(envelope.sessionId, envelope.commandId), (receipt) =>
+        Option.isSome(receipt) ? Effect.succeed(receipt.value) : Effect.fail(unavailable)
+      )
+    )
+  })
+
+const isUnknown = (exit: Exit.Exit<Receipt, CommandError>): boolean => {
+  if (Exit.isSuccess(exit)) return false
+  const reason = exit.cause.reasons.find((one) => one._tag === "Fail")
+  return reason === undefined || reason.error._tag === "LogUnavailable"
+}
