@@ -14,7 +14,7 @@ import {
   type TurnId
 } from "@holdfast/core"
 import { type HoldfastService, makeHoldfast } from "@holdfast/runtime"
-import { Effect, Exit, References, Scope, Stream } from "effect"
+import { Deferred, Effect, Exit, References, Scope, Stream } from "effect"
 import fc from "fast-check"
 import { eventsOf, isOpen, prompt, typesOf } from "./fixtures.ts"
 
@@ -27,6 +27,8 @@ interface Elsewhere {
   isThere: boolean
   /** Does not take commands while it is away. */
   isAway: boolean
+  /** Who takes it up waits for this. */
+  found: Effect.Effect<void>
   readonly wakers: Set<() => void>
 }
 
@@ -37,6 +39,7 @@ const makeElsewhere = (): Elsewhere => ({
   requests: [],
   isThere: true,
   isAway: false,
+  found: Effect.void,
   wakers: new Set()
 })
 
@@ -69,6 +72,7 @@ const distant = (world: Elsewhere, again: number, fate: Fate): Backend => ({
       world.requests.push(request)
       if (!world.isThere) return yield* new BackendLost({ backend: "distant", reason: "it is gone", retryable: false })
       // Until it is handed over nobody has asked to end it.
+      if (request.reattach !== undefined) yield* world.found
       let isDetached = request.reattach !== undefined
       let isOver = false
       let pulled = Math.max(0, (request.reattach?.mirrored ?? 0) - again)
@@ -276,6 +280,32 @@ describe("a backend that goes on while no runtime looks", () => {
       { numRuns: 500 }
     )
   })
+
+  it.effect("is given what was decided while it was being taken up, once, and is not lost by it", () =>
+    Effect.gen(function* () {
+      const world = makeElsewhere()
+      const log = makeMemory()
+      const first = yield* start(log, world, 0)
+      const { sessionId } = yield* first.holdfast.create({ backend: "distant", spec: {} })
+      yield* first.holdfast.until(sessionId, isOpen)
+      first.kill()
+      yield* Scope.close(first.scope, Exit.void)
+      const found = yield* Deferred.make<void>()
+      world.found = Deferred.await(found)
+      const second = yield* start(log, world, 0)
+      yield* second.holdfast.command(sessionId, { type: "backend.configure", data: { model: "m" } })
+      yield* second.holdfast.command(sessionId, prompt("hello"))
+      yield* Deferred.succeed(found, undefined)
+      yield* second.holdfast.until(
+        sessionId,
+        (state) => isLinked(state) && state.model === "m" && state.prompts.length === 0
+      )
+      assert.deepStrictEqual(world.performed.map(({ type }) => type).toSorted(), ["configure", "prompt"])
+      assert.notInclude(yield* typesOf(log, sessionId), "backend.lost")
+      world.isThere = false
+      yield* Scope.close(second.scope, Exit.void)
+    }).pipe(Effect.provideService(References.MinimumLogLevel, "None"))
+  )
 
   it.effect("is lost, with the reason, where it is not there any more", () =>
     Effect.gen(function* () {
