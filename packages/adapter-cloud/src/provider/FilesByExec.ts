@@ -34,7 +34,8 @@ exit ${exit.refused}`
 
 type Run = (run: SandboxExec) => Effect.Effect<SandboxExecResult, SandboxProviderError>
 
-const pathProblem = (path: string): string | undefined => {
+/** Why a path cannot be that of a file. */
+export const pathProblem = (path: string): string | undefined => {
   if (!path.startsWith("/")) return `${JSON.stringify(path)} is no absolute path`
   if (path.includes("\0")) return "a path has no NUL"
   if (path.endsWith("/")) return `${JSON.stringify(path)} names a folder`
