@@ -74,6 +74,8 @@ export const dialIn = Effect.fnUntraced(function* (
   settings: BridgeSettings,
   bridge: Bridge
 ): Effect.fn.Return<BridgeOver, ListenFailed, Scope.Scope> {
+  const server = yield* listen(way)
+  // After the server, so that its connections end before it does.
   const fork = yield* FiberSet.makeRuntime()
   const over = Deferred.makeUnsafe<BridgeOver>()
   const sockets = new WebSocketServer({
@@ -101,7 +103,6 @@ export const dialIn = Effect.fnUntraced(function* (
     fork(Effect.flatMap(serveConnection(socket, settings, bridge), (end) => ended(socket, end)))
   }
 
-  const server = yield* listen(way)
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // Whoever goes away before the answer is nobody's concern.
     socket.on("error", () => undefined)

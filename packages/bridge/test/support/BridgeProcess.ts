@@ -54,14 +54,30 @@ export const openBridgeHouse = async (environment: Readonly<Record<string, strin
     const child = spawn(command!, args, { env: { ...env, ...more }, stdio: ["ignore", "ignore", "pipe"] })
     running.add(child)
     let said = ""
-    child.stderr!.setEncoding("utf8").on("data", (text: string) => (said += text))
+    let look: (() => void) | undefined
+    child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+      said += text
+      look?.()
+    })
     const exited = new Promise<BridgeExit>((resolve) => {
       child.once("close", (code, signal) => {
         running.delete(child)
         resolve({ code, signal })
       })
     })
-    return { pid: child.pid!, said: () => said, exited, kill: (signal: NodeJS.Signals) => child.kill(signal) }
+    return {
+      pid: child.pid!,
+      said: () => said,
+      /** Waits until it has said this; rejects where it ends without. */
+      says: (text: string) =>
+        new Promise<void>((resolve, reject) => {
+          look = () => said.includes(text) && resolve()
+          look()
+          void exited.then(() => reject(new Error(`it ended without saying ${text}: ${said}`)))
+        }),
+      exited,
+      kill: (signal: NodeJS.Signals) => child.kill(signal)
+    }
   }
 
   return {

@@ -220,6 +220,8 @@ export const openControlPlane = async (options: ControlPlaneOptions = {}) => {
       isAcking = is
       if (is && connection !== undefined) ack(connection)
     },
+    /** Works a connection that was made from here. */
+    accept: serve,
     close: async () => {
       for (const socket of sockets.clients) socket.terminate()
       connection?.terminate()
