@@ -63,7 +63,7 @@ export const isElsewhere = (backend: Backend): boolean => backend.places !== und
 export const packSession = Effect.fnUntraced(function* (
   packing: Packing
 ): Effect.fn.Return<Bundle, CommandRejected | LogUnavailable, Scope.Scope> {
-  const { bundles, hold, owner, restart, workspace, workspaces } = packing
+  const { bundles, owner, restart, workspace, workspaces } = packing
   const { bundle, sessionId } = owner.state()
   const no = rejectMove(sessionId)
   if (bundle !== null) {

@@ -3,12 +3,12 @@ import {
   type Backend,
   checkCommand,
   type Command,
-  CommandRejected,
+  type CommandRejected,
   type EventLogService,
   type PackedSession,
   type Receipt,
   type SessionState,
-  SpecInvalid,
+  type SpecInvalid,
   type UnpackedSession,
   workspaceFile
 } from "@holdfast/core"
@@ -68,7 +68,7 @@ interface Ready {
 const unpack = Effect.fnUntraced(function* (
   taking: Taking
 ): Effect.fn.Return<Ready, CommandRejected | SpecInvalid, Scope.Scope> {
-  const { backend, before, bundle, workspace } = taking
+  const { backend, bundle, workspace } = taking
   const isThere = isElsewhere(backend)
   const folder = isThere ? undefined : yield* makeTargetFolder(backend.name, taking.spec, workspace)
   const checked = yield* backend.check(taking.spec)
@@ -113,8 +113,9 @@ const unpackHistory = Effect.fnUntraced(function* (
   spec: unknown
 ): Effect.fn.Return<UnpackedSession, CommandRejected | SpecInvalid, Scope.Scope> {
   const { sessionId } = before
-  const { kind, nativeId, ...rest } = bundle.packed
-  const packed: PackedSession = restart || kind === undefined ? rest : bundle.packed
+  const { kind, workspace } = bundle.packed
+  const withoutHistory: PackedSession = workspace === undefined ? {} : { workspace }
+  const packed = restart || kind === undefined ? withoutHistory : bundle.packed
   // Without a history there is nothing to do but for a backend that brings the workspace as well.
   if (packed.kind === undefined && !isElsewhere(backend)) return {}
   if (backend.unpack === undefined) {
