@@ -107,7 +107,7 @@ export const terminateTree = async (target: ProcessTarget, options: TerminateOpt
     }
     for (const member of members) forced.set(keyOf(member), member)
     const refused = await sendAll(members, "SIGKILL")
-    if (refused.length === members.length) throw remain(members, "they belong to another user")
+    if (members.length > 0 && refused.length === members.length) throw remain(members, "they belong to another user")
     const alive = await awaitEnd(
       members.filter((member) => !refused.includes(member)),
       until,

@@ -122,6 +122,15 @@ describe("terminateTree", () => {
     assert.deepStrictEqual(await tree({ marker }), [])
   })
 
+  it("is content when what it would force ends by itself meanwhile", async () => {
+    for (let round = 0; round < 40; round++) {
+      const { line, marker } = plant(`echo ready; read -t 0.00${round % 10} <> <(:)`)
+      await line()
+      await terminateTree({ marker }, { graceMs: 0 })
+      assert.deepStrictEqual(await tree({ marker }), [])
+    }
+  })
+
   it("has nothing to do where nothing runs", async () => {
     assert.deepStrictEqual(await terminateTree({ marker: "nobody:1" }), { processes: [], forced: [] })
     assert.deepStrictEqual(await terminateTree({}), { processes: [], forced: [] })

@@ -2,6 +2,7 @@
  * Test parts for hosts, backends and logs, a scripted model for agents, and a fault proxy for anything on a network. The
  * conformance suites are in `@holdfast/testkit/suites`, which needs vitest.
  */
+export * from "./ContainerEngine.ts"
 export * from "./eventArbitraries.ts"
 export * from "./faults/faultArbitraries.ts"
 export type { FaultDirection } from "./faults/FaultConnection.ts"

@@ -1,7 +1,7 @@
 /** Programs that are run in a sandbox: what goes in and comes out, and that they end. */
 import { Effect, Fiber } from "effect"
 import { describe, expect } from "vitest"
-import type { SandboxTest } from "./sandboxProviderHarness.ts"
+import type { SharedSandboxTest } from "./sandboxProviderHarness.ts"
 
 /** Every byte there is, many times over: more than any pipe or frame takes at once. */
 const everyByte = Uint8Array.from({ length: 300_000 }, (_, index) => (index * 7) % 256)
@@ -11,11 +11,11 @@ const words = ["", " two  words ", `'single' "double"`, "$HOME `id` \\n", "a\nb"
 const same = (one: Uint8Array, other: Uint8Array) => Buffer.compare(Buffer.from(one), Buffer.from(other)) === 0
 
 /** Registers them. */
-export const sandboxExecTests = (test: SandboxTest): void => {
+export const sandboxExecTests = (sharedTest: () => SharedSandboxTest): void => {
   describe("running programs", () => {
-    test("gives the exit code, stdout and stderr of what it ran", (bench) =>
+    const test = sharedTest()
+    test("gives the exit code, stdout and stderr of what it ran", (bench, sandboxId) =>
       Effect.gen(function* () {
-        const { sandboxId } = yield* bench.started()
         for (const code of [0, 3, 255]) {
           expect(yield* bench.sh(sandboxId, `echo out; echo err >&2; exit ${code}`)).toEqual({
             code,
@@ -25,23 +25,20 @@ export const sandboxExecTests = (test: SandboxTest): void => {
         }
       }))
 
-    test("says of a program that is not there that it could not be run, by the shell's exit code", (bench) =>
+    test("says of a program that is not there that it could not be run, by the shell's exit code", (bench, sandboxId) =>
       Effect.gen(function* () {
-        const { sandboxId } = yield* bench.started()
         const result = yield* bench.provider.exec(sandboxId, { command: "no-such-program-at-all" })
         expect(result).toMatchObject({ exitCode: 127, timedOut: false })
       }))
 
-    test("tells the end by a signal from an end by itself", (bench) =>
+    test("tells the end by a signal from an end by itself", (bench, sandboxId) =>
       Effect.gen(function* () {
-        const { sandboxId } = yield* bench.started()
         // Where the signal itself is not told, as of containers, the shell's 128 + 9 stands for it.
         expect([null, 137]).toContain((yield* bench.sh(sandboxId, "kill -9 $$")).code)
       }))
 
-    test("hands on every word as it is", (bench) =>
+    test("hands on every word as it is", (bench, sandboxId) =>
       Effect.gen(function* () {
-        const { sandboxId } = yield* bench.started()
         const result = yield* bench.provider.exec(sandboxId, {
           command: "/bin/sh",
           args: ["-c", `printf '%s\\0' "$@"`, "sh", ...words]
@@ -49,9 +46,8 @@ export const sandboxExecTests = (test: SandboxTest): void => {
         expect(new TextDecoder().decode(result.stdout).split("\0").slice(0, -1)).toEqual(words)
       }))
 
-    test("gives a program its input byte by byte, and the end of it", (bench) =>
+    test("gives a program its input byte by byte, and the end of it", (bench, sandboxId) =>
       Effect.gen(function* () {
-        const { sandboxId } = yield* bench.started()
         const result = yield* bench.provider.exec(sandboxId, { command: "cat", stdin: everyByte })
         expect({ exitCode: result.exitCode, isSame: same(result.stdout, everyByte) }).toEqual({
           exitCode: 0,
@@ -67,9 +63,8 @@ export const sandboxExecTests = (test: SandboxTest): void => {
         expect(unread.exitCode, "a program need not read what it is given").toBe(0)
       }))
 
-    test("runs in the workspace unless told otherwise", (bench) =>
+    test("runs in the workspace unless told otherwise", (bench, sandboxId) =>
       Effect.gen(function* () {
-        const { sandboxId } = yield* bench.started()
         const workspace = yield* bench.place(sandboxId, "HOLDFAST_WORKSPACE")
         expect((yield* bench.sh(sandboxId, "pwd -P")).out).toBe(
           (yield* bench.sh(sandboxId, `cd '${workspace}' && pwd -P`)).out
@@ -77,9 +72,8 @@ export const sandboxExecTests = (test: SandboxTest): void => {
         expect((yield* bench.sh(sandboxId, "pwd", { cwd: "/" })).out).toBe("/\n")
       }))
 
-    test("does not run in another folder than the one asked for", (bench) =>
+    test("does not run in another folder than the one asked for", (bench, sandboxId) =>
       Effect.gen(function* () {
-        const { sandboxId } = yield* bench.started()
         const exit = yield* Effect.exit(bench.sh(sandboxId, "echo ran", { cwd: "/no/such/folder" }))
         if (exit._tag === "Success") {
           expect(exit.value.code).not.toBe(0)
@@ -87,9 +81,8 @@ export const sandboxExecTests = (test: SandboxTest): void => {
         }
       }))
 
-    test("adds to the environment, which still has the home", (bench) =>
+    test("adds to the environment, which still has the home", (bench, sandboxId) =>
       Effect.gen(function* () {
-        const { sandboxId } = yield* bench.started()
         const home = yield* bench.place(sandboxId, "HOME")
         const { out } = yield* bench.sh(sandboxId, `printf '%s|%s|%s' "$GIVEN" "$HOME" "\${PATH:+path}"`, {
           environment: { GIVEN: "a'b\nc" }
@@ -97,9 +90,8 @@ export const sandboxExecTests = (test: SandboxTest): void => {
         expect(out).toBe(`a'b\nc|${home}|path`)
       }))
 
-    test("ends what does not end by itself, with all that it started", (bench) =>
+    test("ends what does not end by itself, with all that it started", (bench, sandboxId) =>
       Effect.gen(function* () {
-        const { sandboxId } = yield* bench.started()
         const began = performance.now()
         const result = yield* bench.provider.exec(sandboxId, {
           command: "/bin/sh",
@@ -120,9 +112,8 @@ export const sandboxExecTests = (test: SandboxTest): void => {
         expect(yield* bench.provider.status(sandboxId), "the sandbox goes on").toBe("running")
       }))
 
-    test("ends what is interrupted", (bench) =>
+    test("ends what is interrupted", (bench, sandboxId) =>
       Effect.gen(function* () {
-        const { sandboxId } = yield* bench.started()
         const running = yield* Effect.forkChild(
           bench.sh(sandboxId, "touch begun; while :; do echo on >>written; sleep 0.02; done")
         )
@@ -132,9 +123,8 @@ export const sandboxExecTests = (test: SandboxTest): void => {
         expect((yield* bench.sh(sandboxId, "sleep 0.3; wc -c <written")).out).toBe(before.out)
       }))
 
-    test("keeps the beginning of long output, says that it is cut, and does not hold the program up", (bench) =>
+    test("keeps the beginning of long output, says that it is cut, and does not hold the program up", (bench, sandboxId) =>
       Effect.gen(function* () {
-        const { sandboxId } = yield* bench.started()
         const flood = {
           command: "/bin/sh",
           args: ["-c", "head -c 5000000 /dev/zero; head -c 10 /dev/zero >&2; exit 4"]

@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import { randomBytes } from "node:crypto"
 import { describe, expect } from "vitest"
-import { refusal, type SandboxTest } from "./sandboxProviderHarness.ts"
+import { refusal, type SharedSandboxTest } from "./sandboxProviderHarness.ts"
 
 const encode = (text: string) => new TextEncoder().encode(text)
 
@@ -17,12 +17,12 @@ const contents: ReadonlyArray<readonly [what: string, bytes: Uint8Array]> = [
 ]
 
 /** Registers them. */
-export const sandboxFileTests = (test: SandboxTest): void => {
+export const sandboxFileTests = (sharedTest: () => SharedSandboxTest): void => {
   describe("files", () => {
-    test("come back byte by byte as they were put, and are what programs see", (bench) =>
+    const test = sharedTest()
+    test("come back byte by byte as they were put, and are what programs see", (bench, sandboxId) =>
       Effect.gen(function* () {
         const { provider } = bench
-        const { sandboxId } = yield* bench.started()
         const path = `${yield* bench.place(sandboxId, "HOLDFAST_WORKSPACE")}/file`
         for (const [what, bytes] of contents) {
           yield* provider.putFile(sandboxId, path, bytes)
@@ -32,10 +32,9 @@ export const sandboxFileTests = (test: SandboxTest): void => {
         }
       }))
 
-    test("take the place of what was there, and belong to the sandbox's own user", (bench) =>
+    test("take the place of what was there, and belong to the sandbox's own user", (bench, sandboxId) =>
       Effect.gen(function* () {
         const { provider } = bench
-        const { sandboxId } = yield* bench.started()
         const path = `${yield* bench.place(sandboxId, "HOLDFAST_WORKSPACE")}/file`
         yield* provider.putFile(sandboxId, path, encode("long enough to leave a rest"))
         yield* provider.putFile(sandboxId, path, encode("short"))
@@ -49,10 +48,9 @@ export const sandboxFileTests = (test: SandboxTest): void => {
         expect((yield* bench.sh(sandboxId, "ls -A")).out, "and nothing is left beside it").toBe(".stand-in\nfile\n")
       }))
 
-    test("have the mode that was asked for, and can be read by their user else", (bench) =>
+    test("have the mode that was asked for, and can be read by their user else", (bench, sandboxId) =>
       Effect.gen(function* () {
         const { provider } = bench
-        const { sandboxId } = yield* bench.started()
         const folder = yield* bench.place(sandboxId, "HOLDFAST_WORKSPACE")
         const modeOf = (name: string) => Effect.map(bench.sh(sandboxId, `ls -l ${name}`), ({ out }) => out.slice(0, 10))
         yield* provider.putFile(sandboxId, `${folder}/plain`, encode("x"))
@@ -64,10 +62,9 @@ export const sandboxFileTests = (test: SandboxTest): void => {
         expect(yield* modeOf("secret")).toBe("-rw-------")
       }))
 
-    test("may have any name", (bench) =>
+    test("may have any name", (bench, sandboxId) =>
       Effect.gen(function* () {
         const { provider } = bench
-        const { sandboxId } = yield* bench.started()
         const folder = yield* bench.place(sandboxId, "HOLDFAST_WORKSPACE")
         for (const name of ["two words", "-dash", `'"$HOME`, "line\nend", "ünï→☃"]) {
           yield* provider.putFile(sandboxId, `${folder}/${name}`, encode(name))
@@ -76,10 +73,9 @@ export const sandboxFileTests = (test: SandboxTest): void => {
         expect((yield* bench.sh(sandboxId, `cat "./two words"`)).out).toBe("two words")
       }))
 
-    test("are refused with a reason where there is no folder, no file, or too much", (bench) =>
+    test("are refused with a reason where there is no folder, no file, or too much", (bench, sandboxId) =>
       Effect.gen(function* () {
         const { provider } = bench
-        const { sandboxId } = yield* bench.started()
         const folder = yield* bench.place(sandboxId, "HOLDFAST_WORKSPACE")
         yield* refusal(provider.putFile(sandboxId, `${folder}/no/such/folder/file`, encode("x")), "not_found")
         yield* refusal(provider.getFile(sandboxId, `${folder}/no-such-file`), "not_found")

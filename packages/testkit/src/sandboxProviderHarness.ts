@@ -82,6 +82,12 @@ export type SandboxTest = (
   body: (bench: SandboxBench) => Effect.Effect<void, unknown, Scope.Scope>
 ) => void
 
+/** Registers a test in a sandbox that is the same for all of a section, with a clean workspace for each. */
+export type SharedSandboxTest = (
+  name: string,
+  body: (bench: SandboxBench, sandboxId: string) => Effect.Effect<void, unknown, Scope.Scope>
+) => void
+
 /** A provider for all tests of a suite, and how they are registered. */
 export const sandboxBenches = (make: MakeSandboxProvider, options: SandboxProviderSuiteOptions) => {
   const scope = Scope.makeUnsafe()
@@ -105,7 +111,27 @@ export const sandboxBenches = (make: MakeSandboxProvider, options: SandboxProvid
       await Effect.runPromise(Effect.ensuring(Effect.scoped(body(bench)), Effect.orDie(clean)))
       expect(await Effect.runPromise(options.remains), "nothing is left of the test's sandboxes").toEqual([])
     })
-  return { open, test }
+  /** Within a `describe` of its own. */
+  const sharedTest = (): SharedSandboxTest => {
+    let made: Promise<{ readonly bench: SandboxBench; readonly sandboxId: string }> | undefined
+    const share = async () => {
+      const bench = makeBench(await open(), options)
+      return { bench, sandboxId: (await Effect.runPromise(bench.started())).sandboxId }
+    }
+    afterAll(async () => {
+      if (made === undefined) return
+      const { bench, sandboxId } = await made
+      await Effect.runPromise(bench.provider.destroy(sandboxId))
+      expect(await Effect.runPromise(options.remains), "nothing is left of the shared sandbox").toEqual([])
+    })
+    return (name, body) =>
+      it(name, async () => {
+        const { bench, sandboxId } = await (made ??= share())
+        const clean = bench.sh(sandboxId, "find . -mindepth 1 -maxdepth 1 ! -name .stand-in -exec rm -rf {} +")
+        await Effect.runPromise(Effect.ensuring(Effect.scoped(body(bench, sandboxId)), Effect.orDie(clean)))
+      })
+  }
+  return { test, sharedTest }
 }
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes)

@@ -38,10 +38,10 @@ export const sandboxProviderSuite = (
   options: SandboxProviderSuiteOptions
 ): void => {
   describe(name, () => {
-    const { test } = sandboxBenches(make, options)
+    const { sharedTest, test } = sandboxBenches(make, options)
     sandboxLifeTests(test)
-    sandboxExecTests(test)
-    sandboxFileTests(test)
+    sandboxExecTests(sharedTest)
+    sandboxFileTests(sharedTest)
     if (options.claims.snapshot) sandboxSnapshotTests(test)
     else noSnapshotTests(test)
     sandboxLimitTests(test, options.claims.limits)

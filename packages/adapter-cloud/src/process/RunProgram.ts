@@ -6,12 +6,10 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
 import { randomUUID } from "node:crypto"
 import { makeBoundedOutput } from "../provider/BoundedOutput.ts"
 import type { Fail } from "../provider/ProviderErrors.ts"
+import { runDefaults } from "../provider/RunDefaults.ts"
 
 /** The variable by which what one run started is found. */
 const runMarkerName = "HOLDFAST_EXEC"
-
-/** Defaults of a run. */
-export const runDefaults = { timeoutMs: 60_000, maxOutputBytes: 1024 * 1024 } as const
 
 /** What to run. */
 export interface ProgramRun {

@@ -14,11 +14,12 @@ export const maxFileBytes = 64 * 1024 * 1024
 const maxPath = 4_095
 
 /** What the scripts say by their exit code. */
-const exit = { missing: 20, wrongKind: 21, refused: 22 } as const
+const exit = { missing: 20, wrongKind: 21, refused: 22, large: 23 } as const
 
 const read = `
 [ -e "$1" ] || [ -L "$1" ] || exit ${exit.missing}
 [ -f "$1" ] || exit ${exit.wrongKind}
+if [ -r "$1" ] && [ "$(wc -c <"$1")" -gt ${maxFileBytes} ]; then exit ${exit.large}; fi
 exec cat -- "$1"`
 
 /** To the side first, so that nobody sees half a file. */
@@ -53,7 +54,10 @@ export const getFileByExec = Effect.fnUntraced(function* (fail: Fail, run: Run, 
     timeoutMs: providerDeadlines.file,
     maxOutputBytes: maxFileBytes
   })
-  if (result.truncated) return yield* fail("invalid", `${path} has more than ${maxFileBytes} bytes`)
+  // It may have grown meanwhile.
+  if (result.truncated || result.exitCode === exit.large) {
+    return yield* fail("invalid", `${path} has more than ${maxFileBytes} bytes`)
+  }
   if (result.exitCode !== 0) return yield* failed(fail, path, result, "there is no file")
   return result.stdout
 })
