@@ -56,7 +56,7 @@ export type LifecycleMove =
   | "giveUp"
   | "forget"
 
-const ends = { discard: "destroying", giveUp: "failed", forget: "stopped" } as const
+const ends = { discard: "destroying", forget: "stopped" } as const
 
 const chart = setup({ types: {} as { events: { readonly type: LifecycleMove } } })
 
@@ -69,6 +69,7 @@ export const lifecycleChart = chart.createMachine({
     looking: {
       on: {
         ...ends,
+        giveUp: "failed",
         found: "connecting",
         greet: "syncing",
         reattach: "ready",
@@ -78,7 +79,7 @@ export const lifecycleChart = chart.createMachine({
       }
     },
     pending: { on: { spawn: "warming", giveUp: "failed", forget: "stopped" } },
-    warming: { on: { ...ends, made: "connecting", greet: "syncing", retry: "pending" } },
+    warming: { on: { ...ends, giveUp: "failed", made: "connecting", greet: "syncing", retry: "pending" } },
     connecting: {
       on: {
         ...ends,

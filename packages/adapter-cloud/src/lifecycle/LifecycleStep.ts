@@ -66,9 +66,9 @@ export class LifecycleStep {
     this.act({ do: "tell", type: `sandbox.${region}`, ...told })
   }
 
-  /** Tells that the sandbox is no more, unless the log has that or knows it to be put to rest. */
+  /** Tells that the sandbox is no more, unless the log has that. That it was put to rest says as much as that it stopped. */
   tellGone(how: "stopped" | "failed", reason: string): void {
-    if (this.state.region !== "snapshotted") this.tell(how, { reason })
+    if (how === "failed" || this.state.region !== "snapshotted") this.tell(how, { reason })
   }
 
   note(reason: string): void {

@@ -169,6 +169,7 @@ export const openingDecisions: ReadonlyArray<Decision> = [
     decide: (step, input) => {
       wants(step, { ...input, reattach: false })
       step.state.after = "respawn"
+      step.state.reason = "the one before was on its way out"
     }
   }),
 
