@@ -35,6 +35,9 @@ const lendTimeoutMs = 30_000
 /** How long the release of the backend waits for sandboxes to be stored and ended. */
 const releaseTimeoutMs = 60_000
 
+/** How long the end of a session that was never open waits for the end of its sandbox. */
+const closeTimeoutMs = 30_000
+
 /** How long looking at a token may take. */
 const admitTimeoutMs = 5_000
 
@@ -201,16 +204,19 @@ export const makeCloud = (options: CloudOptions): Effect.Effect<Cloud, never, Sc
         }
         return owner
       })
-      const serving = yield* Effect.acquireRelease(start, (each, exit) => {
-        // A reattach that is given up leaves what it looked for as it is.
-        const leaves = detached || (request.reattach !== undefined && !generation.wasOpen() && !Exit.isSuccess(exit))
-        return Effect.andThen(
-          each.release(generation, leaves),
-          Effect.sync(() => {
-            if (generation.isClosing()) secretsOf.delete(sessionId)
-          })
-        )
-      })
+      const serving = yield* Effect.acquireRelease(start, (each, exit) =>
+        Effect.gen(function* () {
+          // Nobody could be told to close: the opening was given up, and the log says why.
+          const isGivenUp = !generation.wasOpen() && !Exit.isSuccess(exit)
+          if (isGivenUp && isClosing(yield* stateOf(sessionId))) generation.beginClosing()
+          // A reattach that is given up otherwise leaves what it looked for as it is.
+          const leaves = detached || (request.reattach !== undefined && isGivenUp && !generation.isClosing())
+          yield* each.release(generation, leaves)
+          if (!generation.isClosing()) return
+          secretsOf.delete(sessionId)
+          if (isGivenUp) yield* Effect.timeoutOption(each.over, closeTimeoutMs)
+        })
+      )
       const how = yield* Deferred.await(generation.opened)
       return makeCloudSession({
         owner: serving,
@@ -312,6 +318,9 @@ export const createCloud = async (options: CloudOptions): Promise<PlainCloud> =>
   const close = () => Effect.runPromise(Scope.close(scope, Exit.void))
   return { ...cloud, close, [Symbol.asyncDispose]: close }
 }
+
+const isClosing = (state: SessionState | undefined): boolean =>
+  state !== undefined && (state.chart.lifecycle === "closing" || state.chart.lifecycle === "closed")
 
 const isEnded = ({ chart }: SessionState): boolean => chart.lifecycle === "closed" || chart.lifecycle === "suspended"
 
