@@ -47,7 +47,10 @@ export interface BackendSuiteOptions {
    * loaded machine. Raise it for a remote backend.
    */
   readonly deadline?: number
-  /** How often the tests that look for rare losses repeat themselves. Default 1: a few hundred short sessions. */
+  /**
+   * How often the tests that look for rare losses repeat themselves. Default 1: a few hundred short sessions. Below 1, as for
+   * sessions that are slow to open, each runs once at least.
+   */
   readonly effort?: number
 }
 
@@ -237,7 +240,8 @@ export const openSession = Effect.fnUntraced(function* (bench: Bench, spec: unkn
 })
 
 /** Where a session runs, and how it is reached, is beside the point of what it tells. */
-const isOfSession = ({ type }: BackendEvent): boolean => !type.startsWith("sandbox.") && !type.startsWith("link.")
+export const isOfSession = ({ type }: BackendEvent): boolean =>
+  !type.startsWith("sandbox.") && !type.startsWith("link.")
 
 /** Reads a session to its end: all its events, but those of a sandbox and a link. */
 export const readToEnd = Effect.fnUntraced(function* ({ within }: Bench, session: BackendSession) {
