@@ -31,6 +31,9 @@ const ackDelayMs = 20
 /** A sandbox that breaks the protocol this often is not to be used again. */
 const maxMalformed = 10
 
+/** A bridge that turns away what this host says so often in a row does not speak the same protocol, whatever its `hello` says. */
+const maxTurnedAway = 5
+
 /** Credentials that are asked for at once; more are answered with none. */
 const maxCredentialRequests = 16
 
@@ -109,6 +112,7 @@ export const makeBridgeLink = (parts: BridgeLinkParts): BridgeLink => {
   let unacknowledged = 0
   let ackTimer: NodeJS.Timeout | undefined
   let malformed = 0
+  let turnedAway = 0
   let credentialRequests = 0
   let skewTold = false
   let held = false
@@ -229,6 +233,7 @@ export const makeBridgeLink = (parts: BridgeLinkParts): BridgeLink => {
     listener.onHeard()
     switch (message.type) {
       case "performed":
+        turnedAway = 0
         return book.answer(message.id, message.result)
       case "failed":
         return book.answer(message.id, new CommandFailed(message.failure))
@@ -293,7 +298,12 @@ export const makeBridgeLink = (parts: BridgeLinkParts): BridgeLink => {
           reject(socket, error.message)
         }
       },
-      onClose: (code, reason) => lose(socket, reason === "" ? `the connection was closed with code ${code}` : reason)
+      onClose: (code, reason) => {
+        if (isOurs() && code === BridgeCloseCode.malformed && ++turnedAway >= maxTurnedAway) {
+          return ban(BridgeCloseCode.version, `it does not understand this host: ${reason}`, socket)
+        }
+        lose(socket, reason === "" ? `the connection was closed with code ${code}` : reason)
+      }
     }
   }
 

@@ -7,7 +7,8 @@ import {
   type Capabilities,
   type Performed
 } from "@holdfast/core"
-import { Effect } from "effect"
+import { BackendCommandJson } from "@holdfast/core/cloud"
+import { Effect, Schema } from "effect"
 import type { CloudGeneration, Opened } from "./CloudGeneration.ts"
 import type { CommandFailed } from "./CommandBook.ts"
 import type { PullRequests } from "./PullRequests.ts"
@@ -15,6 +16,8 @@ import type { SandboxOwner } from "./SandboxOwner.ts"
 
 /** Past its grace an inner backend has this long to end and its last words to arrive; then its sandbox goes all the same. */
 const lastWordsMs = 3_000
+
+const isSendable = Schema.is(BackendCommandJson)
 
 /** What an inner backend's abilities become in a sandbox. */
 export const cloudCapabilities = (
@@ -64,6 +67,9 @@ export const makeCloudSession = (parts: CloudSessionParts): BackendSession => {
     Effect.suspend(() => {
       const link = owner.link()
       if (link === undefined) return refuse(command, "its sandbox is gone")
+      // Its sandbox would take it for a breach of the protocol.
+      if (!isSendable(command))
+        return refuse(command, `it is no valid command: ${JSON.stringify(command).slice(0, 200)}`)
       return link.ask({ do: "perform", command }, seq).pipe(Effect.catch((error) => failed(command, error)))
     })
 

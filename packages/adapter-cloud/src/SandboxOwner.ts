@@ -35,6 +35,9 @@ const quietMs = 1_000
 /** Lines about the progress of an opening are told this often at most, in milliseconds. */
 const progressMs = 500
 
+/** A sandbox that is held for this long, because its disk or its log is full, is worth a note. In milliseconds. */
+const heldNoteMs = 10_000
+
 /** How long ending an inner generation, or freezing, may take, in milliseconds: longer than adapters need for force. */
 const innerTimeoutMs = 25_000
 
@@ -137,6 +140,8 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
     let dialing: Fiber.Fiber<void> | undefined
     const over = Deferred.makeUnsafe<void>()
     let exitCheck: Fiber.Fiber<void> | undefined
+    let heldNote: Fiber.Fiber<void> | undefined
+    let isHeldNoted = false
     let ending: Fiber.Fiber<void> | undefined
 
     const inbox: Array<{ readonly input: LifecycleInput; readonly taken?: Deferred.Deferred<void> }> = []
@@ -233,12 +238,21 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
         lastProgress = at
         fork?.(tell({ type: "sandbox.syncing", data: { reason: detail } }))
       },
-      onHeld: ({ detail, full }) =>
-        remark(
-          full ? "warning" : "info",
-          full ? `the sandbox is held: ${detail}` : "the sandbox goes on",
-          "sandbox_held"
-        ),
+      onHeld: ({ detail, full }) => {
+        heldNote?.interruptUnsafe()
+        if (!full) {
+          if (isHeldNoted) remark("info", "the sandbox goes on", "sandbox_held")
+          isHeldNoted = false
+          return
+        }
+        // Whoever writes faster than the log takes it is held for moments again and again.
+        heldNote = fork?.(
+          Effect.map(Effect.sleep(heldNoteMs), () => {
+            isHeldNoted = true
+            remark("warning", `the sandbox is held: ${detail}`, "sandbox_held")
+          })
+        )
+      },
       onCredentials: ({ operation, repository }, answer) => {
         fork?.(Effect.map(parts.lend(operation, repository), answer))
       },

@@ -37,6 +37,11 @@ export interface DockerSandboxesOptions {
   readonly limits?: SandboxLimits
   /** Limits of setrlimit(2), default the engine's own. */
   readonly ulimits?: ReadonlyArray<Ulimit>
+  /**
+   * Layers of a sandbox's image from which on a snapshot is written as a single one, default 100. Each snapshot of what was
+   * restored adds a layer, and engines stop at 127; writing a single one copies the whole file system.
+   */
+  readonly snapshotLayers?: number
 }
 
 /**
@@ -59,5 +64,6 @@ export const dockerSandboxes = (options: DockerSandboxesOptions = {}): SandboxPr
     network: options.network ?? "bridge",
     hostAddress: options.hostAddress,
     limits: { processes: 4_096, ...options.limits },
-    ulimits: options.ulimits ?? []
+    ulimits: options.ulimits ?? [],
+    snapshotLayers: options.snapshotLayers ?? 100
   })

@@ -23,6 +23,7 @@ export interface ContainerOptions {
   readonly hostAddress: string | undefined
   readonly limits: SandboxLimits
   readonly ulimits: ReadonlyArray<Ulimit>
+  readonly snapshotLayers: number
 }
 
 /** The name of a sandbox's container: one for one owner, session and generation. */

@@ -51,7 +51,7 @@ interface Found {
 /** Makes the provider. */
 export const makeDockerProvider = (engine: Engine, options: ContainerOptions): SandboxProvider => {
   const serially = makeSerialByKey()
-  const images = makeSnapshotImages(engine)
+  const images = makeSnapshotImages(engine, options.snapshotLayers)
 
   const call = <A>(
     operation: string,

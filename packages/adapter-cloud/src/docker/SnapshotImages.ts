@@ -15,12 +15,6 @@ import {
 } from "./EngineAnswers.ts"
 import { followImport } from "./ImageStream.ts"
 
-/**
- * Layers from which on a snapshot is written as one: engines stop at 127, and each snapshot of what was restored adds one.
- * Writing it as one copies the whole file system, so it is done seldom.
- */
-const mostLayers = 100
-
 /** Snapshots of an engine. */
 export interface SnapshotImages {
   readonly has: (fail: Fail, snapshotId: string) => Effect.Effect<boolean, SandboxProviderError>
@@ -39,7 +33,7 @@ export interface SnapshotImages {
 const isSnapshotId = (text: string) => /^[0-9a-f]{32}$/.test(text)
 
 /** Snapshots of an engine. */
-export const makeSnapshotImages = (engine: Engine): SnapshotImages => {
+export const makeSnapshotImages = (engine: Engine, mostLayers: number): SnapshotImages => {
   const inspect = (fail: Fail, image: string) =>
     engine.ask(fail, InspectedImage, (docker, abortSignal) => inspectImage(docker, image, abortSignal))
 

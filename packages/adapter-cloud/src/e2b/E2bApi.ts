@@ -110,7 +110,7 @@ const pages = Effect.fnUntraced(function* <A, I>(
   for (let count = 0; count < maxPages; count++) {
     const query = { limit: pageSize, ...(nextToken === undefined ? {} : { nextToken }) }
     const { data, response } = yield* send(api, (client, signal) => page(client, query, signal))
-    all.push(...(yield* decoded(api, Schema.Array(schema), data ?? [])))
+    all.push(...(yield* decoded(api, Schema.Array(schema), data)))
     nextToken = response.headers.get("x-next-token") ?? undefined
     if (nextToken === undefined || nextToken === "") return all
   }

@@ -8,7 +8,8 @@ const maxRetryAfter = 86_400
 /** Milliseconds of a `Retry-After` header, seconds or a date. Undefined where there is none that makes sense. */
 export const readRetryAfter = (header: string | null, now: number): number | undefined => {
   if (header === null) return undefined
-  const seconds = /^\s*\d+\s*$/.test(header) ? Number(header) : (Date.parse(header) - now) / 1_000
+  const date = / GMT\s*$/.test(header) ? Date.parse(header) : Number.NaN
+  const seconds = /^\s*\d+\s*$/.test(header) ? Number(header) : (date - now) / 1_000
   return Number.isFinite(seconds) ? Math.min(Math.max(seconds, 0), maxRetryAfter) * 1_000 : undefined
 }
 

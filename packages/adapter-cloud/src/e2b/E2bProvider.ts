@@ -162,16 +162,15 @@ export const makeE2bProvider = (options: E2bSandboxesOptions): SandboxProvider =
         )
 
   const make = Effect.fnUntraced(function* (fail: Fail, request: SandboxRequest, snapshotId?: string) {
-    const checked = checkRequest(fail, request, [])
-    if ("error" in checked) return yield* checked.error
-    const { controlPlane } = checked
-    if (controlPlane.kind === "socket") {
+    if (request.controlPlane.startsWith("unix:")) {
       return yield* fail(
         "invalid",
         "a sandbox elsewhere reaches no unix socket: give the public https URL of the server"
       )
     }
-    const problem = options.anyControlPlane === true ? undefined : whyNotPublic(controlPlane.url)
+    const checked = checkRequest(fail, request, [])
+    if ("error" in checked) return yield* checked.error
+    const problem = options.anyControlPlane === true ? undefined : whyNotPublic(new URL(request.controlPlane))
     if (problem !== undefined) return yield* fail("invalid", problem)
     if (snapshotId !== undefined && readSnapshotName(request.owner, snapshotId) === undefined) {
       return yield* fail("not_found", "there is no such snapshot of this owner")
