@@ -1,11 +1,12 @@
 /** Threads of a Codex app-server as a backend. */
-import type { Backend, OpenRequest } from "@holdfast/core"
+import type { Backend, OpenRequest, UnpackRequest } from "@holdfast/core"
 import { makeSharedServer } from "@holdfast/process"
 import { Effect } from "effect"
 import type { CodexOptions } from "./CodexLaunch.ts"
 import { codexCapabilities, openCodexSession } from "./CodexSession.ts"
 import { startCodexServer } from "./CodexServer.ts"
 import { makeSpecCheck } from "./CodexSpec.ts"
+import { unpackThread } from "./ThreadHandoff.ts"
 
 /**
  * The backend named `codex`, or as the options say. Its specs are `CodexSpec`s.
@@ -23,5 +24,9 @@ export const codexBackend = (options: CodexOptions = {}): Backend => {
     const server = yield* shared.get
     return yield* openCodexSession(name, server, spec, request)
   })
-  return { name, capabilities: codexCapabilities, check, open, release: shared.release }
+  const unpack = Effect.fn("codex.unpack")(function* (request: UnpackRequest) {
+    const spec = yield* recorded(request.spec)
+    return yield* unpackThread(name, yield* shared.get, spec, request)
+  })
+  return { name, capabilities: codexCapabilities, check, open, unpack, release: shared.release }
 }

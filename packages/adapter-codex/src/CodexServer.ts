@@ -52,6 +52,8 @@ export interface CodexServer {
   readonly reply: (reply: CodexReply) => void
   readonly router: MessageRouter
   readonly version: string
+  /** The folder with its threads. */
+  readonly home: string
   /** Its process, as each session on it tells of it. */
   readonly spawned: DataOf<"process.spawned">
   /** Messages that concern every session: warnings about the configuration. */
@@ -167,6 +169,7 @@ export const startCodexServer = Effect.fn("codex.start")(function* (
     reply: client.reply,
     router,
     version: /\/(\d+\.\d+\.\d+[^\s]*)/.exec(userAgent ?? "")?.[1] ?? program.version,
+    home: launch.home,
     spawned: spawned(process, program.path, launch),
     notices: () => notices,
     isUntested: program.isUntested,

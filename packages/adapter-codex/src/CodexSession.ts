@@ -22,6 +22,7 @@ import { makeSessionVoice, type SessionVoice } from "./SessionVoice.ts"
 import { archive, makeThreadArchive, type ThreadArchive } from "./ThreadArchive.ts"
 import { compact, configure, fork, revert, stopItem } from "./ThreadCommands.ts"
 import { arrivedPrompts, lasting, openThread } from "./ThreadOpening.ts"
+import { packThread } from "./ThreadHandoff.ts"
 import { makeTurnControl, type TurnControl } from "./TurnControl.ts"
 
 /** Milliseconds that leaving a thread may take besides its grace: each step of it takes some ten. */
@@ -93,6 +94,7 @@ export const openCodexSession = Effect.fnUntraced(function* (
     version: server.version,
     arrived,
     events: voice.events,
+    pack: ({ folder }) => packThread(thread, folder),
     perform: makePerform(assembled, voice)
   }
 })

@@ -60,7 +60,7 @@ const problemOf = (error: CodexError | CodexSilent): { readonly reason: string; 
 export const lasting = ({ config }: RecordedSpec) => (config === undefined ? {} : { config })
 
 /** What a thread begins with; later it remembers what was chosen last. */
-const initial = (spec: RecordedSpec) => ({
+export const initial = (spec: RecordedSpec) => ({
   config: { ...spec.config, ...(spec.effort === undefined ? {} : { model_reasoning_effort: spec.effort }) },
   cwd: spec.cwd,
   ...(spec.model === undefined ? {} : { model: spec.model }),
@@ -103,7 +103,7 @@ const resume = ({ backend, listen, server, spec }: ThreadOpening, threadId: stri
 export const resumeThread = (
   server: CodexServer,
   threadId: string,
-  overrides: { readonly config?: Readonly<Record<string, unknown>> }
+  overrides: Partial<ReturnType<typeof initial>>
 ): Effect.Effect<OpenedThread, CodexError | CodexSilent> => {
   const ask = server.request("thread/resume", { threadId, ...overrides, excludeTurns: true })
   return ask.pipe(
