@@ -1,6 +1,8 @@
 import { eventSchemas, initialChart, sessionChart } from "@holdfast/core"
 import { assert, describe, it } from "vitest"
 import { chartPage } from "../draw-chart.ts"
+import { lifecycleChart } from "../../packages/adapter-cloud/src/lifecycle/LifecycleChart.ts"
+import { lifecyclePage } from "../draw-lifecycle.ts"
 import { formatPage, readPage } from "../generated-page.ts"
 import { eventsPage } from "../list-events.ts"
 
@@ -20,6 +22,16 @@ describe("the generated pages", () => {
         for (const event of Object.keys(state.config.on ?? {})) assert.include(page, event)
       }
     }
+  })
+
+  it("show the lifecycle of a sandbox as it is decided", async () => {
+    const path = "docs/sandbox-lifecycle.md"
+    assert.strictEqual(readPage(path), await formatPage(path, lifecyclePage()), hint)
+  })
+
+  it("draw every phase of that lifecycle", () => {
+    const page = lifecyclePage()
+    for (const phase of Object.keys(lifecycleChart.states)) assert.match(page, new RegExp(`--> ${phase}\\b`))
   })
 
   it("list the events as their schemas have them", async () => {

@@ -117,10 +117,7 @@ export const endingDecisions: ReadonlyArray<Decision> = [
     at: ["destroying"],
     does: "Makes no other.",
     moves: [],
-    decide: (step) => {
-      step.leaveGeneration()
-      if (step.state.after === "respawn") step.state.after = "forget"
-    }
+    decide: (step) => step.leaveGeneration()
   }),
   row({
     on: "suspend",
@@ -178,10 +175,7 @@ export const endingDecisions: ReadonlyArray<Decision> = [
     holds: ({ state }) => state.after === "respawn",
     does: "Suspends the generation, and makes no other.",
     moves: [],
-    decide: (step) => {
-      step.suspend(early)
-      step.state.after = "forget"
-    }
+    decide: (step) => step.suspend(early)
   }),
   row({
     on: "linger",

@@ -150,6 +150,12 @@ describe("deadlines", () => {
     assert.strictEqual(without.go("work", "time").phase, "stale", "nothing but the silence is waited for")
   })
 
+  it("take a turn that goes on for something new, whatever was stored while it ran", () => {
+    const bench = given("snapshot on schedule")
+    assert.strictEqual(bench.go("taken", "exit").phase, "lingering")
+    assert.deepStrictEqual(bench.go("time").actions, ["snapshot s1"])
+  })
+
   it("give an opening a bound that is far above what it takes", () => {
     assert.isAbove(longestOpening(defaultSandboxPolicy), 30 * minute)
   })
@@ -181,6 +187,16 @@ describe("the breaker before a provider", () => {
     const { breaker } = admitSpawn({ status: "open", until: 0 }, 0, policy)
     assert.isTrue(admitSpawn(probeGivenUp(breaker, 10), 10, policy).probe)
     assert.isTrue(admitSpawn(breaker, 500, policy).probe)
+  })
+
+  it("lets the next one try at once where whoever tried is not wanted any more", () => {
+    for (const happens of ["release", "suspend", "close", "detach", "ban"] as const) {
+      const trying = given("the breaker is open")
+      trying.go("time")
+      assert.strictEqual(trying.breaker.status, "halfOpen")
+      trying.go(happens)
+      assert.isTrue(admitSpawn(trying.breaker, trying.now, trying.policy).admitted, happens)
+    }
   })
 
   it("counts nothing against a provider that was asked before it opened", () => {
