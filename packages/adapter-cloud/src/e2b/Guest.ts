@@ -9,8 +9,11 @@ import { runDefaults } from "../provider/RunDefaults.ts"
 import { failedBy, type Scrub } from "./E2bFailures.ts"
 import { guestAnswer, guestProgram, type GuestTask, guestVariable } from "./GuestProgram.ts"
 
-/** Bytes of a task as JSON: in base64 it is one variable, which Linux bounds at 128 KiB. */
-const maxTaskBytes = 90_000
+/** Bytes of a task as JSON up to which it is a variable; Linux bounds one at 128 KiB. Larger ones go as a file. */
+const maxVariableBytes = 90_000
+
+/** Bytes of a task as JSON at most: 16 MiB, more than Linux takes of arguments and environment together. */
+const maxTaskBytes = 16 * 1024 * 1024
 
 /** Bytes that are kept of each of stdout and stderr at most: 16 MiB; they come back in one line. */
 const maxOutputBytes = 16 * 1024 * 1024
@@ -43,21 +46,23 @@ const decodeProblem = Schema.decodeUnknownOption(Problem)
 
 /** Runs the program and decodes its answer, of at most `room` bytes. Nothing that it says is trusted. */
 const ask = <A, I>(
-  { fail, node, sandbox, scrub }: Guest,
+  guest: Guest,
   task: GuestTask,
   answer: Schema.Codec<A, I>,
   { room = 0, timeoutMs }: { readonly timeoutMs: number; readonly room?: number }
 ): Effect.Effect<A, SandboxProviderError> =>
   Effect.gen(function* () {
-    const told = JSON.stringify(task)
-    if (Buffer.byteLength(told) > maxTaskBytes) {
+    const { fail, node, sandbox, scrub } = guest
+    const told = Buffer.from(JSON.stringify(task))
+    if (told.length > maxTaskBytes) {
       return yield* fail("invalid", `command, arguments and environment together have at most ${maxTaskBytes} bytes`)
     }
+    const variable = told.length > maxVariableBytes ? `@${yield* uploadAside(guest, told)}` : told.toString("base64")
     const said = yield* Effect.tryPromise({
       try: async (signal) => {
         let size = 0
         const { stdout } = await sandbox.commands.run(`exec ${quoted(node)} -e ${quoted(guestProgram)}`, {
-          envs: { [guestVariable]: Buffer.from(told).toString("base64") },
+          envs: { [guestVariable]: variable },
           timeoutMs: timeoutMs + graceMs,
           requestTimeoutMs: 0,
           signal,

@@ -3,7 +3,7 @@
  * place of bytes, keeps all output, and ends one process of many.
  *
  * The program is plain JavaScript for the Node inside, handed over as `node -e`. It is told what to do by the variable
- * {@link guestVariable}, JSON in base64, and answers with the last line of its output that begins with {@link guestAnswer}:
+ * {@link guestVariable}, JSON in base64 or `@` and the path of a file with the JSON, which it removes; and answers with the last line of its output that begins with {@link guestAnswer}:
  * a login shell may have said something before.
  */
 
@@ -59,8 +59,10 @@ export type GuestTask =
 export const guestProgram = `
 const { spawn } = require("node:child_process")
 const fs = require("node:fs")
-const task = JSON.parse(Buffer.from(process.env.${guestVariable}, "base64").toString())
+const told = process.env.${guestVariable}
 delete process.env.${guestVariable}
+const task = JSON.parse(told.startsWith("@") ? fs.readFileSync(told.slice(1)) : Buffer.from(told, "base64"))
+if (told.startsWith("@")) fs.unlinkSync(told.slice(1))
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 const read = (path) => { try { return fs.readFileSync(path, "latin1") } catch { return "" } }
 const answer = (value) => process.stdout.write("\\n${"\\u001e"}holdfast " + JSON.stringify(value) + "\\n", () => process.exit(0))

@@ -84,6 +84,8 @@ export interface E2bCounterpart {
   readonly pause: (id: string) => void
   /** Resolves when a request came that fits, of those to come. */
   readonly seen: (line: RegExp) => Promise<void>
+  /** Resolves when no request hangs any more: whoever sent them has gone. */
+  readonly released: () => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -343,6 +345,9 @@ export const startE2bCounterpart = async (options: CounterpartOptions): Promise<
     },
     pause: (id) => void (found(id).state = "paused"),
     seen: (line) => new Promise((resolve) => void waiting.add({ line, resolve })),
+    released: async () => {
+      for (const response of hanging) await new Promise((resolve) => response.once("close", resolve))
+    },
     close: async () => {
       for (const response of hanging) response.destroy()
       for (const entry of entries.values()) await kill(entry)
