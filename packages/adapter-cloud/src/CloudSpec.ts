@@ -10,11 +10,13 @@ const Name = Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(256))
 const positive = Schema.Finite.check(Schema.isGreaterThan(0))
 const whole = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
 
-const VariableName = Schema.String.check(
-  Schema.makeFilter((name: string) =>
-    name.startsWith("HOLDFAST_") ? "a name that does not begin with HOLDFAST_" : nameProblem(name)
-  )
-)
+/** Names that bridges and providers set themselves. */
+const reserved = /^HOLDFAST_(BRIDGE_|SANDBOX|HANDED|EXEC|WORKSPACE$)/
+
+const variableProblem = (name: string): string | undefined =>
+  reserved.test(name) ? "a name that the sandbox's bridge does not use itself" : nameProblem(name)
+
+const VariableName = Schema.String.check(Schema.makeFilter(variableProblem))
 
 /** At most 256 variables of 32 KiB: what programs are given goes into each of their environments. */
 const Values = Schema.Record(
@@ -28,7 +30,7 @@ const Values = Schema.Record(
     const names = Object.keys(values)
     if (names.length > 256) return "at most 256 variables"
     const bad = names.flatMap((name) => {
-      const problem = name.startsWith("HOLDFAST_") ? "a name that does not begin with HOLDFAST_" : nameProblem(name)
+      const problem = variableProblem(name)
       return problem === undefined ? [] : [{ path: [name], issue: problem }]
     })
     return bad.length === 0 ? undefined : bad

@@ -31,7 +31,12 @@ export const processProvider = (
   options: Omit<ProcessSandboxesOptions, "folder"> = {}
 ): Effect.Effect<SandboxProvider> =>
   Effect.map(Effect.promise(bridgeFile), (file) =>
-    processSandboxes({ folder: join(folder, "sandboxes"), isolation: "none", program: [process.execPath, file], ...options })
+    processSandboxes({
+      folder: join(folder, "sandboxes"),
+      isolation: "none",
+      program: [process.execPath, file],
+      ...options
+    })
   )
 
 /** Options of a house: those of the backend, and where its bridges come in. */
