@@ -3,7 +3,7 @@
  * below `sessions` of the home (`rollout-<time>-<thread>.jsonl`, 0.169); its databases are made from that.
  */
 import {
-  BackendLost,
+  type BackendLost,
   BackendRefused,
   historyFolder,
   type PackedSession,

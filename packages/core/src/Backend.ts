@@ -161,7 +161,10 @@ export interface OpenRequest {
   readonly size?: { readonly cols: number; readonly rows: number }
   /** The sandbox as the log has it: to be used again, restored or removed. For backends that have sandboxes. */
   readonly sandbox?: SandboxState
-  /** The session came from another backend, and this folder of the host has what it brought: to be taken up now. */
+  /**
+   * The session came from another backend and was not opened since: the folder of this machine with what it brought, which a
+   * backend that runs elsewhere takes there now. The others have it, see {@link Backend.unpack}.
+   */
   readonly bundle?: string
   /**
    * Tells what happens while it is being opened: how far its sandbox is, notes. Completes when it is stored. What is told

@@ -65,6 +65,4 @@ export interface UnpackedSession {
   readonly spec?: unknown
   /** The native session to resume; absent where it starts afresh. */
   readonly nativeId?: string
-  /** It needs the bundle when it opens the session: see {@link OpenRequest.bundle}. Default false. */
-  readonly keeps?: boolean
 }

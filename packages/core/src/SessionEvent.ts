@@ -112,7 +112,7 @@ export const eventSchemas = {
     nativeId: optional(text),
     /** A folder of this machine that it worked in until now, and a digest of what it left there. */
     left: optional(S.Struct({ workspace: text, fingerprint: text })),
-    /** Folder of the host with what the new backend has yet to take up. */
+    /** Folder of the host with what it brought, until it was opened: from there it can be brought elsewhere. */
     bundle: optional(text)
   }),
 

@@ -23,7 +23,7 @@ export interface Bundle {
   readonly packed: PackedSession
   /** It was brought to a backend that never opened, and goes on from where it was. */
   readonly isKept: boolean
-  /** It is not removed at the end of the scope: the new backend needs it when it opens the session. */
+  /** It is not removed at the end of the scope, but once the session was opened in the new place. */
   readonly keep: () => void
 }
 

@@ -12,7 +12,7 @@ import {
   type UnpackedSession,
   workspaceFile
 } from "@holdfast/core"
-import { Effect, Exit, Option, Scope } from "effect"
+import { type Cause, Effect, Exit, Option, Scope } from "effect"
 import { join } from "node:path"
 import type { CommandError } from "../SessionOwner.ts"
 import type { WorkspacePacker } from "./HandoffOptions.ts"
@@ -49,11 +49,11 @@ export const takeSession = Effect.fnUntraced(function* (
       const ready = yield* interruptible(Scope.provide(unpack(taking), made)).pipe(
         Effect.onError((cause) => Scope.close(made, Exit.failCause(cause)))
       )
-      const recorded = yield* Effect.exit(record(taking, ready))
-      const isLeft = Exit.isSuccess(recorded) || isUnknown(recorded)
-      if (isLeft && ready.data.bundle !== undefined) taking.bundle.keep()
-      yield* Scope.close(made, isLeft ? Exit.void : Exit.asVoid(recorded))
-      return { receipt: yield* recorded, ...(ready.aside === undefined ? {} : { aside: ready.aside }) }
+      const { isKnown, outcome } = yield* record(taking, ready)
+      const stays = Exit.isSuccess(outcome) || !isKnown
+      if (stays) taking.bundle.keep()
+      yield* Scope.close(made, stays ? Exit.void : Exit.asVoid(outcome))
+      return { receipt: yield* outcome, ...(ready.aside === undefined ? {} : { aside: ready.aside }) }
     })
   )
 })
@@ -85,7 +85,7 @@ const unpack = Effect.fnUntraced(function* (
       spec: unpacked.spec ?? checked.spec,
       ...(checked.workspace === undefined ? {} : { workspace: checked.workspace }),
       ...(unpacked.nativeId === undefined ? {} : { nativeId: unpacked.nativeId }),
-      ...(unpacked.keeps === true ? { bundle: bundle.folder } : {}),
+      bundle: bundle.folder,
       ...left
     },
     secrets: checked.secrets,
@@ -131,28 +131,33 @@ const unpackHistory = Effect.fnUntraced(function* (
     )
 })
 
+/** What became of the record, and whether that can be told. */
+interface Recorded {
+  readonly outcome: Exit.Exit<Receipt, CommandError>
+  readonly isKnown: boolean
+}
+
 /** The fence. */
-const record = (
+const record = Effect.fnUntraced(function* (
   { before, envelope, hold, log }: Taking,
   { data, secrets }: Ready
-): Effect.Effect<Receipt, CommandError> =>
-  Effect.suspend(() => {
-    const { generation, lastTurnId } = before
-    const checked = checkCommand({ type: "session.move", data: { ...data, generation, lastTurnId } })
-    if (!("body" in checked)) {
-      return Effect.fail(rejectMove(before.sessionId)("invalid", `expected ${checked.expected}`, checked.field))
-    }
-    const command = { ...checked.body, ...envelope } as Command<"session.move">
-    return Effect.catchTag(hold.move(command, secrets), "LogUnavailable", (unavailable) =>
-      // It may be stored all the same.
-      Effect.flatMap(log.receipt(envelope.sessionId, envelope.commandId), (receipt) =>
-        Option.isSome(receipt) ? Effect.succeed(receipt.value) : Effect.fail(unavailable)
-      )
-    )
-  })
+): Effect.fn.Return<Recorded> {
+  const { generation, lastTurnId } = before
+  const checked = checkCommand({ type: "session.move", data: { ...data, generation, lastTurnId } })
+  if (!("body" in checked)) {
+    const rejected = rejectMove(before.sessionId)("invalid", `expected ${checked.expected}`, checked.field)
+    return { outcome: Exit.fail(rejected), isKnown: true }
+  }
+  const command = { ...checked.body, ...envelope } as Command<"session.move">
+  const outcome = yield* Effect.exit(hold.move(command, secrets))
+  if (Exit.isSuccess(outcome) || !isUnavailable(outcome.cause)) return { outcome, isKnown: true }
+  // It may be stored all the same.
+  const stored = yield* Effect.exit(log.receipt(envelope.sessionId, envelope.commandId))
+  if (Exit.isFailure(stored)) return { outcome, isKnown: false }
+  return { outcome: Option.isSome(stored.value) ? Exit.succeed(stored.value.value) : outcome, isKnown: true }
+})
 
-const isUnknown = (exit: Exit.Exit<Receipt, CommandError>): boolean => {
-  if (Exit.isSuccess(exit)) return false
-  const reason = exit.cause.reasons.find((one) => one._tag === "Fail")
+const isUnavailable = (cause: Cause.Cause<CommandError>): boolean => {
+  const reason = cause.reasons.find((one) => one._tag === "Fail")
   return reason === undefined || reason.error._tag === "LogUnavailable"
 }

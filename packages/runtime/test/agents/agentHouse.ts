@@ -51,6 +51,7 @@ type Act = (word: string, request: ModelRequest) => ReadonlyArray<ModelStep.Mode
 const acts = (agent: AgentName): Readonly<Record<string, Act>> => ({
   say: (word) => [ModelStep.text(`said ${word}`, { chunkSize: 2, delayMs: 20 })],
   run: (word, { step }) => (step === 0 ? [agentTools[agent].shell(`echo ${word}`)] : undefined),
+  make: (word, { step }) => (step === 0 ? [agentTools[agent].shell(`touch ${word}`)] : undefined),
   runs: (word, { step }) => (step === 0 ? [agentTools[agent].shell(`sh -c "sleep 60; echo ${word}"`)] : undefined),
   ask: (word, { step }) => (step === 0 ? [agentTools[agent].shell(`printf ${word}`)] : undefined),
   // A text whose second piece does not come.
