@@ -15,11 +15,11 @@ import { errorOf } from "./GitWords.ts"
 /** How objects are named: 40 or 64 hexadecimal digits. */
 export type ObjectFormat = "sha1" | "sha256"
 
+/** Where temporary files are, for whoever has this environment. */
+export const temporary = (env: GitPlace["env"]): string => env["TMPDIR"] ?? tmpdir()
+
 /** A folder that only this user can look into, and that is gone with the scope. */
-export const privateFolder = (
-  operation: string,
-  below: string = tmpdir()
-): Effect.Effect<string, GitError, Scope.Scope> =>
+export const privateFolder = (operation: string, below: string): Effect.Effect<string, GitError, Scope.Scope> =>
   Effect.acquireRelease(
     fileStep(operation, () => mkdtemp(join(below, ".holdfast-git-"))),
     (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }))
@@ -51,7 +51,7 @@ export const privateRepository = Effect.fnUntraced(function* (
   }
 ): Effect.fn.Return<PrivateRepository, GitError, Scope.Scope> {
   const { env, format, objects, values } = options
-  const cwd = yield* privateFolder(operation, options.below)
+  const cwd = yield* privateFolder(operation, options.below ?? temporary(env))
   const folder = join(cwd, "git")
   yield* git({
     operation,

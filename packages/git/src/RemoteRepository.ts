@@ -8,7 +8,7 @@ import { type GitError, type PushRefusal, PushRefused } from "./GitError.ts"
 import { fileStep, unlessAbsent } from "./FileStep.ts"
 import type { GitPlace } from "./GitProcess.ts"
 import { errorOf } from "./GitWords.ts"
-import { git, privateFolder, privateRepository } from "./PrivateRepository.ts"
+import { git, privateFolder, privateRepository, temporary } from "./PrivateRepository.ts"
 import { isRemote } from "./RepositoryUrl.ts"
 import { inRepository, type Ref, refsOf, setRefs, type WorkspaceRepository } from "./WorkspaceRepository.ts"
 
@@ -57,7 +57,7 @@ export const listRemote = (
 ): Effect.Effect<RemoteRefs, GitError> =>
   Effect.gen(function* () {
     const { env, operation, repository } = remote
-    const cwd = yield* privateFolder(operation)
+    const cwd = yield* privateFolder(operation, temporary(env))
     const { stdout } = yield* git({
       operation,
       cwd,

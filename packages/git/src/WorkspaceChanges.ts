@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { fileStep, unlessAbsent } from "./FileStep.ts"
 import { type GitError, gitError } from "./GitError.ts"
 import type { GitPlace } from "./GitProcess.ts"
-import { privateFolder } from "./PrivateRepository.ts"
+import { privateFolder, temporary } from "./PrivateRepository.ts"
 import { inRepository, resolve, type WorkspaceRepository } from "./WorkspaceRepository.ts"
 
 /** Files that are listed: 10,000. */
@@ -41,7 +41,7 @@ const indexWithUntracked = Effect.fnUntraced(function* (
   GitError,
   Scope.Scope
 > {
-  const folder = yield* privateFolder(operation)
+  const folder = yield* privateFolder(operation, temporary(repository.env))
   const index = join(folder, "index")
   // There is no index before anything was added.
   yield* fileStep(operation, () => copyFile(repository.index, index).catch(unlessAbsent))

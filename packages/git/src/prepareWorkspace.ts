@@ -61,12 +61,16 @@ const prepare = Effect.fnUntraced(function* (
   const plan = yield* planOf(spec, sessionBranch(spec, options), existing, remote)
   const work = { spec, options, remote, plan }
   if (existing !== undefined) return yield* fill(existing, work, false)
+  const wasThere = yield* fileStep(operation, () => isThere(folder))
+  const undo = wasThere
+    ? clear(folder)
+    : fileStep(operation, () => rm(folder, { recursive: true, force: true, maxRetries: 3 }))
   return yield* Effect.gen(function* () {
     const made = yield* initialise(folder, work)
     const workspace = yield* fill(made, work, true)
     yield* fileStep(operation, () => rm(made.ownPath(unfinishedMark), { force: true }))
     return workspace
-  }).pipe(Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Effect.ignore(clear(folder)))))
+  }).pipe(Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Effect.ignore(undo))))
 })
 
 /** The repository that a folder has; undefined where there is nothing in the folder yet. */

@@ -211,4 +211,6 @@ const nulled = (texts: ReadonlyArray<string>): Buffer =>
 
 /** What git does not take of a file that somebody else has made. */
 const asMalformed = (error: GitError): GitError =>
-  error.failure === "failed" ? gitError(operation, "malformed", error.detail) : error
+  ownFailures.has(error.failure) ? error : gitError(operation, "malformed", error.detail)
+
+const ownFailures: ReadonlySet<GitError["failure"]> = new Set(["disk_full", "git_missing", "timeout", "too_large"])

@@ -24,9 +24,9 @@ export const temporaryFolder = (): string => {
   return folder
 }
 
-/** Runs git; throws where it fails. */
+/** Runs git; throws where it fails. Nothing else runs meanwhile, so it cannot ask a server of the test. */
 export const gitIn = (folder: string, ...args: ReadonlyArray<string>): string =>
-  execFileSync("git", args, { cwd: folder, env, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] })
+  execFileSync("git", args, { cwd: folder, env, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], timeout: 30_000 })
 
 /** Runs git, whatever comes of it: a step of a random history need not be possible. */
 export const tryGitIn = (folder: string, ...args: ReadonlyArray<string>): void => {
