@@ -9,7 +9,7 @@ import type {
   SandboxProviderError,
   SandboxRequest
 } from "@holdfast/core/cloud"
-import { Effect, Exit, Scope } from "effect"
+import { Effect, Exit, Result, Scope } from "effect"
 import { randomUUID } from "node:crypto"
 import { afterAll, expect, it } from "vitest"
 
@@ -196,8 +196,11 @@ export const untilCondition = (bench: SandboxBench, sandboxId: string, wanted: s
 /** The error of a call that has to fail, checked for what every error must have. */
 export const refusal = <A>(call: Effect.Effect<A, SandboxProviderError>, failure: ProviderFailure) =>
   Effect.gen(function* () {
-    const error = yield* Effect.flip(call)
-    expect({ _tag: error._tag, failure: error.failure }).toEqual({ _tag: "SandboxProviderError", failure })
+    const exit = yield* Effect.result(call)
+    if (Result.isSuccess(exit)) throw new Error(`it had to fail as ${failure}, and succeeded`)
+    const error = exit.failure
+    expect(error._tag).toBe("SandboxProviderError")
+    expect(error.failure, `it fails: ${error.detail}`).toBe(failure)
     expect(error.retryable, `${failure} can${error.retryable ? "" : "not"} succeed later`).toBe(
       failure === "rate_limited" || failure === "timeout" || failure === "unavailable"
     )

@@ -8,6 +8,7 @@ import { beforeAll, describe, expect, it } from "vitest"
 import { backendFaults } from "./faulty/backendFaults.ts"
 import { type Fault, titleOf } from "./faulty/Fault.ts"
 import { logFaults } from "./faulty/logFaults.ts"
+import { sandboxFaults } from "./faulty/sandboxFaults.ts"
 
 /** What vitest's JSON says of a test. */
 interface Judged {
@@ -21,7 +22,7 @@ const vitest = join(dirname(createRequire(import.meta.url).resolve("vitest/packa
 
 const literally = (text: string) => text.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")
 
-const faults = { backends: backendFaults, logs: logFaults }
+const faults = { backends: backendFaults, logs: logFaults, "sandbox providers": sandboxFaults }
 
 /** Runs the tests that the faults break, in a vitest of their own: a suite registers its tests with the one that runs it. */
 const judge = async (folder: string): Promise<ReadonlyArray<Judged>> => {

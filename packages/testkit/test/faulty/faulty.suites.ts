@@ -2,8 +2,9 @@
 import { backendFaults, registerCleaning } from "./backendFaults.ts"
 import { titleOf } from "./Fault.ts"
 import { logFaults } from "./logFaults.ts"
+import { sandboxFaults } from "./sandboxFaults.ts"
 
-for (const fault of [...backendFaults, ...logFaults]) {
+for (const fault of [...backendFaults, ...logFaults, ...sandboxFaults]) {
   for (const isFaulty of [false, true]) fault.register(titleOf(fault, isFaulty), isFaulty)
 }
 registerCleaning()
