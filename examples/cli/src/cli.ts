@@ -25,6 +25,7 @@ import { prompt } from "./commands/prompt.ts"
 import { rename } from "./commands/rename.ts"
 import { replay } from "./commands/replay.ts"
 import { run } from "./commands/run.ts"
+import { sandboxes } from "./commands/sandboxes.ts"
 import { screen } from "./commands/screen.ts"
 import { start } from "./commands/start.ts"
 import { stats } from "./commands/stats.ts"
@@ -40,7 +41,7 @@ export const holdfast = Command.make("holdfast").pipe(
     "Run programs and coding agents, record them in a durable log; follow, attach, replay and export them"
   ),
   Command.withSubcommands([
-    { group: "Sessions", commands: [run, attach, kill, ls, start] },
+    { group: "Sessions", commands: [run, attach, kill, ls, sandboxes, start] },
     { group: "Agents", commands: [prompt, approve, answer, interrupt] },
     { group: "What was recorded", commands: [log, screen, replay, exportSession] },
     { group: "Keeping order", commands: [rename, archive, gc, vacuum, stats, doctor, completions] },

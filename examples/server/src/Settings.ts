@@ -7,6 +7,7 @@ import { randomBytes } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { homedir, userInfo } from "node:os"
 import { join, resolve } from "node:path"
+import { type SandboxKind, sandboxKinds } from "./Sandboxes.ts"
 
 const text = (name: string, variable: string, description: string) =>
   Flag.String(name).pipe(
@@ -39,7 +40,12 @@ export const flags = {
   tlsKey: text("tls-key", "HOLDFAST_TLS_KEY", "File with the key of the certificate, in PEM"),
   tlsCert: text("tls-cert", "HOLDFAST_TLS_CERT", "File with the certificate chain, in PEM"),
   allowedHosts: list("allow-host", "HOLDFAST_ALLOWED_HOSTS", "Further names under which the server may be called"),
-  allowedOrigins: list("allow-origin", "HOLDFAST_ALLOWED_ORIGINS", "Origins whose pages may use the API")
+  allowedOrigins: list("allow-origin", "HOLDFAST_ALLOWED_ORIGINS", "Origins whose pages may use the API"),
+  sandboxes: list(
+    "sandboxes",
+    "HOLDFAST_SANDBOXES",
+    "Kinds of sandboxes that sessions may run in, process and docker, or none; default those that can be used"
+  )
 }
 
 /** What was given; see {@link flags}. */
@@ -56,6 +62,7 @@ export interface Given {
   readonly tlsCert: Option.Option<string>
   readonly allowedHosts: Option.Option<string>
   readonly allowedOrigins: Option.Option<string>
+  readonly sandboxes: Option.Option<string>
 }
 
 const parts = (value: Option.Option<string>): ReadonlyArray<string> =>
@@ -68,6 +75,15 @@ export const dataFolder = ({ data }: Given): string =>
       join(process.env["XDG_STATE_HOME"] || join(homedir(), ".local", "state"), "holdfast", "server")
     )
   )
+
+/** Kinds of sandboxes that were asked for; undefined where nobody said. Throws for what is none. */
+export const sandboxesOf = ({ sandboxes }: Given): ReadonlyArray<SandboxKind> | undefined => {
+  if (Option.isNone(sandboxes)) return undefined
+  const asked = parts(sandboxes).filter((kind) => kind !== "none" && kind !== "")
+  const unknown = asked.find((kind) => !sandboxKinds.some((one) => one === kind))
+  if (unknown === undefined) return asked as ReadonlyArray<SandboxKind>
+  throw new Error(`--sandboxes takes ${sandboxKinds.join(", ")} or none, and not ${unknown}`)
+}
 
 /** Whose tokens are taken besides the server's own, which its start links give. */
 const authOf = (given: Given): AuthOptions => {

@@ -13,7 +13,8 @@ import { join } from "node:path"
 import packageJson from "../package.json" with { type: "json" }
 import { backends } from "./Backends.ts"
 import { printLinks } from "./StartLinks.ts"
-import { dataFolder, flags, type Given, serverOptions } from "./Settings.ts"
+import { openSandboxes } from "./Sandboxes.ts"
+import { dataFolder, flags, type Given, sandboxesOf, serverOptions } from "./Settings.ts"
 
 const say = (line: string) => process.stdout.write(`${line}\n`)
 
@@ -22,12 +23,29 @@ const open = async (given: Given) => {
   const data = dataFolder(given)
   mkdirSync(data, { recursive: true, mode: 0o700 })
   const page = await buildPage(() => say("Building the page, which takes some seconds…"))
+  const listening = Promise.withResolvers<string>()
+  const { cloud, missing } = await openSandboxes({ data, kinds: sandboxesOf(given), say, url: listening.promise })
+  for (const { kind, why } of missing) say(`No ${kind} sandboxes: ${why}`)
   const holdfast = {
     store: SqliteEventLog.layer({ path: join(data, "sessions.db") }),
-    backends: backends(),
+    backends: [...backends(), ...(cloud === undefined ? [] : [cloud.backend])],
     onLog: (level: string, message: string) => process.stderr.write(`${level}: ${message}\n`)
   }
-  return serve({ holdfast, page, ...options })
+  const bridges = cloud === undefined ? {} : { bridges: { gateway: cloud.gateway } }
+  try {
+    const server = await serve({ holdfast, page, ...bridges, ...options })
+    listening.resolve(server.url)
+    return {
+      ...server,
+      close: async () => {
+        await server.close()
+        await cloud?.close()
+      }
+    }
+  } catch (error) {
+    await cloud?.close()
+    throw error
+  }
 }
 
 const run = (given: Given) =>
@@ -49,8 +67,9 @@ const run = (given: Given) =>
 
 const command = Command.make("holdfast-server", flags, run).pipe(
   Command.withDescription(
-    "Serve sessions of terminals and coding agents, with a web page. HOLDFAST_SECRET, of at least 32 bytes, lets your own " +
-      "app make tokens (HS256); without it only the links that the server prints let somebody in."
+    "Serve sessions of terminals and coding agents, here and in sandboxes, with a web page. HOLDFAST_SECRET, of at least 32 bytes, lets your own " +
+      "app make tokens (HS256); without it only the links that the server prints let somebody in. GITHUB_TOKEN, and " +
+      "HOLDFAST_GIT_TOKENS as url=token with blanks between, are lent to repositories of sandboxes, one operation at a time."
   )
 )
 

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { connect } from "@holdfast/client"
@@ -76,6 +76,22 @@ const enter = async (url: string, token: string) => {
   return { status: answer.status, cookie: answer.headers.get("set-cookie")?.split(";")[0] ?? "" }
 }
 
+/** A client with a page's cookie. */
+const clientOf = (url: string, cookie: string) => {
+  const headers = { cookie, origin: url }
+  class Socket extends WebSocket {
+    constructor(to: string, protocols?: string | Array<string>) {
+      super(to, protocols, { headers })
+    }
+  }
+  return connect({
+    url,
+    fetch: (input, init) =>
+      fetch(input, { ...init, headers: { ...Object.fromEntries(new Headers(init?.headers)), ...headers } }),
+    WebSocket: Socket as never
+  })
+}
+
 describe("npm start", () => {
   it("serves the page, and lets whoever has its link open a session over HTTP and the socket", async () => {
     const { child, ended, printed } = start("npm", "start")
@@ -87,18 +103,7 @@ describe("npm start", () => {
     const { cookie, status } = await enter(url!, token!)
     expect(status).toBeLessThan(300)
     expect((await enter(url!, token!)).status).toBe(401)
-    const headers = { cookie, origin: url! }
-    class Socket extends WebSocket {
-      constructor(to: string, protocols?: string | Array<string>) {
-        super(to, protocols, { headers })
-      }
-    }
-    const client = connect({
-      url: url!,
-      fetch: (input, init) =>
-        fetch(input, { ...init, headers: { ...Object.fromEntries(new Headers(init?.headers)), ...headers } }),
-      WebSocket: Socket as never
-    })
+    const client = clientOf(url!, cookie)
     try {
       const session = await client.create({
         backend: "pty",
@@ -120,6 +125,39 @@ describe("npm start", () => {
     } finally {
       await client.close()
     }
+    signal(child, "SIGINT")
+    await ended
+  })
+
+  it("runs sessions in sandboxes too, and leaves none of them when they have ended", async () => {
+    const { child, ended, printed } = start("npm", "start", "--", "--sandboxes", "process")
+    const [, url, token] = await printed(link)
+    const { cookie } = await enter(url!, token!)
+    const client = clientOf(url!, cookie)
+    try {
+      expect((await client.backends()).find(({ name }) => name === "cloud")?.places).toEqual(["process"])
+      const inner = { backend: "pty", spec: { profile: "command", command: "sh", args: ["-c", "echo from there"] } }
+      const session = await client.create({ backend: "cloud", spec: { inner } })
+      const events = []
+      following: for await (const page of session.events(0)) {
+        for (const event of "events" in page ? page.events : []) {
+          events.push(event)
+          if (event.type === "backend.closed" || event.type === "backend.failed") break following
+        }
+      }
+      expect(events.map(({ type }) => type).filter((type) => type.startsWith("sandbox."))).toEqual([
+        "sandbox.pending",
+        "sandbox.warming",
+        "sandbox.syncing",
+        "sandbox.ready",
+        "sandbox.stopped"
+      ])
+      const output = events.flatMap(({ bytes, type }) => (type === "terminal.output" && bytes ? [bytes] : []))
+      expect(Buffer.concat(output).toString()).toBe("from there\r\n")
+    } finally {
+      await client.close()
+    }
+    expect(readdirSync(join(folder, "sandboxes", "sandboxes"))).toEqual([])
     signal(child, "SIGINT")
     await ended
   })

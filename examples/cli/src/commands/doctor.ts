@@ -33,6 +33,8 @@ export const doctor = Command.make(
     if (!ok) return yield* new EndWith({ code: exitCodes.unavailable })
   })
 ).pipe(
-  Command.withDescription("Check what holdfast needs (Node, terminals, the log, its owner, disk) and say what to do"),
+  Command.withDescription(
+    "Check what holdfast needs (Node, terminals, disk, sandboxes, the log, its owner) and say what to do"
+  ),
   Command.withShortDescription("Check what holdfast needs, and say what to do")
 )

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import { existsSync } from "node:fs"
 import { openIfThere } from "../store/Reader.ts"
 import { examineDisk, examineNode, examinePermissions, examineTerminal, type Finding } from "./Machine.ts"
+import { examineSandboxes } from "./Sandboxes.ts"
 import { examineOrphans, examineOwner } from "./Owner.ts"
 
 export type { Finding } from "./Machine.ts"
@@ -16,7 +17,7 @@ export const examine = (store: string): Effect.Effect<ReadonlyArray<Finding>> =>
       examineDisk(store),
       ...examinePermissions(store)
     ]
-    return [...machine, ...(yield* examineLog(store))]
+    return [...machine, ...(yield* examineSandboxes(store)), ...(yield* examineLog(store))]
   })
 
 const examineLog = (store: string): Effect.Effect<ReadonlyArray<Finding>> =>

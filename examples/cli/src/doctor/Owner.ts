@@ -48,20 +48,31 @@ export const examineOrphans = (log: Reader): Effect.Effect<Finding, LogUnavailab
     }
     const reader = makeSessionReader(log)
     let sessions = 0
+    let waiting = 0
     const pids: Array<number> = []
     let cursor: string | undefined
     do {
       const page = yield* log.sessions({ limit: 1000, ...(cursor === undefined ? {} : { cursor }) })
       for (const { lifecycle, sessionId } of page.sessions) {
         if (endedLifecycles.has(lifecycle)) continue
+        const { capabilities, generation, processes } = yield* reader.state(sessionId)
+        if (capabilities?.reattach === true) {
+          waiting++
+          continue
+        }
         sessions++
-        const { generation, processes } = yield* reader.state(sessionId)
         const left = tree({ root: processes.at(-1), marker: processMarker(sessionId, generation) })
         for (const { pid } of yield* Effect.orElseSucceed(left, () => [])) pids.push(pid)
       }
       cursor = page.next
     } while (cursor !== undefined)
-    if (sessions === 0) return { check: "orphans", status: "ok", detail: "nothing was left behind" } as const
+    if (sessions === 0) {
+      const detail =
+        waiting === 0
+          ? "nothing was left behind"
+          : `${count(waiting, "session")} ${waiting === 1 ? "goes on in its sandbox" : "go on in their sandboxes"}; the next owner takes up what happens there`
+      return { check: "orphans", status: "ok", detail } as const
+    }
     return {
       check: "orphans",
       status: "warning",

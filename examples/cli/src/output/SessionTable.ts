@@ -21,6 +21,33 @@ export const statusText = (status: SessionSummary["status"], style: Style, width
   return style(look, pad(`${icon} ${status === "needs_you" ? "needs you" : status}`, width))
 }
 
+/** What is said of a session's sandbox in place of its status, where that tells more; undefined where it does not. */
+const sandboxStatus = ({
+  lifecycle,
+  sandbox,
+  status
+}: SessionSummary): readonly [text: string, look: Look] | undefined => {
+  if (sandbox === null || status === "needs_you" || lifecycle === "closed" || lifecycle === "failed") return undefined
+  if (lifecycle === "suspended") return ["☾ asleep", "dim"]
+  switch (sandbox) {
+    case "pending":
+    case "warming":
+      return ["◐ starting", "cyan"]
+    case "syncing":
+      return ["◐ preparing", "cyan"]
+    case "stale":
+      return ["? silent", "yellow"]
+    default:
+      return undefined
+  }
+}
+
+/** The status of a row: its sandbox's where people wait for that. */
+const rowStatus = (one: SessionSummary, style: Style, width: number): string => {
+  const told = sandboxStatus(one)
+  return told === undefined ? statusText(one.status, style, width) : style(told[1], pad(told[0], width))
+}
+
 /** How many characters of each id tell all of these apart; at least {@link shortestId}. */
 export const idWidth = (ids: ReadonlyArray<string>): number => {
   const sorted = ids.toSorted()
@@ -68,7 +95,7 @@ export const sessionTable = (
     ...sessions.map((one) =>
       row(
         one.sessionId.slice(0, idColumns),
-        statusText(one.status, style, statusColumns),
+        rowStatus(one, style, statusColumns),
         fit(`${one.title}${one.archived ? " (archived)" : ""}`, titleColumns),
         one.backend,
         age(now - one.createdAt),

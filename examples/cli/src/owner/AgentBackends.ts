@@ -6,7 +6,7 @@ import { existsSync } from "node:fs"
 import { dirname, join } from "node:path"
 
 /** Names of the variables by which agents are given their accounts, and what `HOLDFAST_AGENT_ENV` adds to them. */
-const passedNames = (): ReadonlyArray<string> => [
+export const passedNames = (): ReadonlyArray<string> => [
   "OPENAI_API_KEY",
   "OPENAI_BASE_URL",
   "ANTHROPIC_API_KEY",
@@ -24,9 +24,12 @@ const checkoutAgents = (): string | undefined => {
   return undefined
 }
 
+/** Where agents are installed, where that is not where they are looked for by default. */
+export const installedAgents = (): string | undefined => process.env["HOLDFAST_AGENTS"] ?? checkoutAgents()
+
 /** Makes them. */
 export const agentBackends = (): ReadonlyArray<Backend> => {
-  const agentsFolder = process.env["HOLDFAST_AGENTS"] ?? checkoutAgents()
+  const agentsFolder = installedAgents()
   const options = {
     ...(agentsFolder === undefined ? {} : { agentsFolder }),
     env: { pass: passedNames() }

@@ -24,10 +24,11 @@ export const endedLifecycles: ReadonlySet<Lifecycle> = new Set<Lifecycle>(["clos
 export const hasEnded = (state: SessionState): boolean => endedLifecycles.has(state.chart.lifecycle)
 
 /** How it ended. */
-export const endOf = ({ end }: SessionState): SessionEnd => ({
+export const endOf = ({ chart, end }: SessionState): SessionEnd => ({
   reason: end?.reason ?? "ended",
   exitCode: end?.exitCode ?? null,
-  signal: end?.signal ?? null
+  signal: end?.signal ?? null,
+  ...(chart.lifecycle === "suspended" ? { rests: true } : {})
 })
 
 /** How it ended, by the event that says so; undefined for any other. */
@@ -43,7 +44,7 @@ export const endBy = (record: EventRecord): SessionEnd | undefined => {
     case "backend.failed":
       return { reason: read.event.data.message, exitCode: null, signal: null }
     case "backend.suspended":
-      return { reason: read.event.data.reason, exitCode: null, signal: null }
+      return { reason: read.event.data.reason, exitCode: null, signal: null, rests: true }
     default:
       return undefined
   }

@@ -19,13 +19,15 @@ import * as RpcGroup from "effect/rpc/RpcGroup"
 import * as Schema from "effect/Schema"
 
 /** Raise when an older client would misunderstand a newer owner, or the other way round. */
-export const ownerProtocol = 2
+export const ownerProtocol = 3
 
 /** How a session ended. */
 export const SessionEnd = Schema.Struct({
   reason: Schema.String,
   exitCode: Schema.NullOr(Schema.Int),
-  signal: Schema.NullOr(Schema.String)
+  signal: Schema.NullOr(Schema.String),
+  /** It was put to rest and goes on where it was once it is opened. */
+  rests: Schema.optionalKey(Schema.Literal(true))
 })
 export type SessionEnd = typeof SessionEnd.Type
 
@@ -70,7 +72,7 @@ export class OwnerApi extends RpcGroup.make(
     }),
     error: LogUnavailable
   }),
-  /** Makes a session on a backend: `pty`, `codex` or `opencode`. */
+  /** Makes a session on a backend: `pty`, `codex`, `opencode` or `cloud`. */
   Rpc.make("Create", {
     payload: { backend: Schema.String, spec: Schema.Json, title: Schema.optionalKey(Schema.String) },
     success: Receipt,

@@ -20,10 +20,12 @@ import { chmodSync, closeSync, rmSync, writeSync } from "node:fs"
 import { connect } from "node:net"
 import { makePlace, type OwnerPlace } from "../store/StorePath.ts"
 import { agentBackends } from "./AgentBackends.ts"
+import { openCloudBackend } from "./CloudBackend.ts"
 import { attachedStream, endedLifecycles, endOf, hasEnded, outputAfter } from "./AttachedStream.ts"
 import { eventsAfter } from "./EventsStream.ts"
 import { OwnerApi, ownerProtocol } from "./OwnerApi.ts"
 import { type LastWords, makeLastWords } from "./LastWords.ts"
+import { makeWatchers, type Watchers } from "./Watchers.ts"
 import { encodeReport, type OwnerReport, reportDescriptor } from "./OwnerReport.ts"
 
 /** Two looks at whether anybody still needs the owner, and how many in a row have to say no. */
@@ -93,6 +95,7 @@ const isSettled = (state: SessionState) => state.chart.lifecycle === "open" || h
 const handlers = (
   whenReady: Effect.Effect<HoldfastService, LogUnavailable>,
   lastWords: LastWords,
+  { watching }: Watchers,
   isLeaving: () => boolean
 ) => {
   const command = (...[sessionId, body]: Parameters<HoldfastService["command"]>) =>
@@ -120,9 +123,9 @@ const handlers = (
           const holdfast = yield* whenReady
           // A session that opens or has ended keeps its size: it is shown as it is.
           if (size !== undefined) yield* Effect.catchTag(resize(sessionId, size), "CommandRejected", () => Effect.void)
-          return lastWords.forStream(
+          const shown =
             after === undefined ? attachedStream(holdfast, sessionId) : outputAfter(holdfast, sessionId, after)
-          )
+          return lastWords.forStream(watching(holdfast, sessionId, shown))
         })
       ),
     Write: ({ bytes, sessionId }) => {
@@ -140,7 +143,11 @@ const handlers = (
     // Whatever it is, the runtime checks it as it checks every command.
     Command: (asked) => command(asked.sessionId, asked.command as never),
     Events: ({ after, sessionId }) =>
-      lastWords.forStream(Stream.unwrap(Effect.map(whenReady, (holdfast) => eventsAfter(holdfast, sessionId, after)))),
+      lastWords.forStream(
+        Stream.unwrap(
+          Effect.map(whenReady, (holdfast) => watching(holdfast, sessionId, eventsAfter(holdfast, sessionId, after)))
+        )
+      ),
     Wait: ({ sessionId }) => waitForEnd(sessionId),
     Close: ({ force, sessionId }) =>
       Effect.andThen(
@@ -187,7 +194,7 @@ export const ownerProcess = (store: string): Effect.Effect<void, LogUnavailable>
     let leaving = false
     const serving = yield* Layer.build(
       RpcServer.layer(OwnerApi, { disableTracing: true }).pipe(
-        Layer.provide(handlers(Deferred.await(ready), lastWords, () => leaving)),
+        Layer.provide(handlers(Deferred.await(ready), lastWords, makeWatchers(), () => leaving)),
         Layer.provideMerge(RpcServer.layerProtocolSocketServer),
         Layer.provide(Layer.effect(SocketServer.SocketServer, listen(place))),
         Layer.provide(RpcSerialization.layerNdjson)
@@ -198,7 +205,8 @@ export const ownerProcess = (store: string): Effect.Effect<void, LogUnavailable>
 
     // Made last, so that it ends first: whoever is connected then still hears how the sessions ended.
     yield* Effect.addFinalizer(() => lastWords.told)
-    const holdfast = yield* makeHoldfast(log, { backends: [ptyBackend(), ...agentBackends()] }).pipe(
+    const holdfast = yield* openCloudBackend(store).pipe(
+      Effect.flatMap((cloud) => makeHoldfast(log, { backends: [ptyBackend(), ...agentBackends(), cloud] })),
       Effect.onExit((exit) => Deferred.done(ready, exit))
     )
     yield* untilIdle(holdfast, clientIds)

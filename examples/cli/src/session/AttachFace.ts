@@ -14,7 +14,7 @@ import { endBy } from "../owner/AttachedStream.ts"
 import { takeInterrupts } from "../Signals.ts"
 import { type DetachKey, detachKeyName, findDetachKey } from "../terminal/DetachKey.ts"
 import { currentSize, input, isInteractive, raw, resizes } from "../terminal/LocalTerminal.ts"
-import { endView, hint } from "./SessionEnding.ts"
+import { endView, hint, restsNow } from "./SessionEnding.ts"
 import type { Left } from "../terminal/SessionView.ts"
 
 /** Commands that wait to be sent: more than a person types in the time that one takes. */
@@ -84,7 +84,7 @@ export const attachFace = <E>({ client, events }: FaceSource<E>, { detachKey, id
       })
     )
     if (left.why !== "ended") return yield* endView(left, id)
-    yield* hint(`session ${id} has ended: ${left.end.reason}`)
+    yield* hint(left.end.rests === true ? restsNow(id, left.end) : `session ${id} has ended: ${left.end.reason}`)
     if (left.failed) return yield* new EndWith({ code: exitCodes.failed })
   })
 

@@ -1,10 +1,12 @@
 /** Goes back to a session: through its owner to type into it, or through the log alone to look at it. */
+import type { Lifecycle, SessionSummary } from "@holdfast/core"
 import { makeSessionReader } from "@holdfast/runtime"
 import * as Effect from "effect/Effect"
 import { exitCodes, Refused } from "../ExitCode.ts"
 import { attachedStream, endedLifecycles } from "../owner/AttachedStream.ts"
 import { eventsAfter } from "../owner/EventsStream.ts"
-import { ownerGone, reachOwner } from "../owner/OwnerClient.ts"
+import { ownerGone, type OwnerClient, reachOwner } from "../owner/OwnerClient.ts"
+import { awaitSandbox } from "../sandbox/AwaitSandbox.ts"
 import { findSession } from "../store/FindSession.ts"
 import { openReader } from "../store/Reader.ts"
 import { shortId } from "../store/ShortId.ts"
@@ -30,13 +32,33 @@ const ended = (id: string, reason: string | null) =>
     })
   )
 
+/** Where a session's sandbox is not there yet, or not any more. */
+const unopened: ReadonlySet<Lifecycle> = new Set<Lifecycle>(["created", "opening", "suspended", "lost"])
+
+/** Opens a session that rests, and waits for its sandbox. */
+const wake = Effect.fnUntraced(function* (
+  client: OwnerClient,
+  { lifecycle, seq, sessionId }: SessionSummary,
+  id: string
+) {
+  let after = seq
+  if (lifecycle === "suspended" || lifecycle === "created") {
+    const opened = yield* client.Command({ sessionId, command: { type: "session.open", data: {} } })
+    after = opened.lastSeq
+  }
+  yield* awaitSandbox(client, { sessionId, id, after, onInterrupt: "leave" })
+})
+
 /** Shows it until it ends or is left. */
 export const attachSession = Effect.fnUntraced(
   function* ({ detachKey, readOnly, store }: AttachOptions, asked: string) {
     const log = yield* openReader(store)
-    const found = yield* findSession(log, asked)
-    const { sessionId } = found
+    const asleep = yield* findSession(log, asked)
+    const { sessionId } = asleep
     const id = yield* shortId(log, sessionId)
+    const isAwaited = asleep.backend === "cloud" && !readOnly && unopened.has(asleep.lifecycle)
+    if (isAwaited) yield* wake(yield* reachOwner(store), asleep, id)
+    const found = isAwaited ? yield* log.summary(sessionId) : asleep
     const isAgent = hasFace(found)
     const isOver = endedLifecycles.has(found.lifecycle)
     if (isAgent && readOnly) {

@@ -21,6 +21,6 @@ export const recordShell = Effect.fnUntraced(function* (store: string) {
   )
   yield* runSession(
     { store, json: false, detach: false, detachKey: "ctrl-\\" },
-    { profile: "shell", args: [], cwd: process.cwd(), env: [], title: undefined }
+    { profile: "shell", args: [], cloud: undefined, cwd: process.cwd(), env: [], title: undefined }
   )
 })

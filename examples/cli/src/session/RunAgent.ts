@@ -6,6 +6,8 @@ import { exitCodes, Refused, usage } from "../ExitCode.ts"
 import { json as printJson, line } from "../output/Output.ts"
 import { ownerGone, reachOwner } from "../owner/OwnerClient.ts"
 import { openReader } from "../store/Reader.ts"
+import { awaitSandbox } from "../sandbox/AwaitSandbox.ts"
+import { type CloudRun, cloudSpec } from "../sandbox/CloudRun.ts"
 import { shortId } from "../store/ShortId.ts"
 import type { DetachKey } from "../terminal/DetachKey.ts"
 import { isInteractive } from "../terminal/LocalTerminal.ts"
@@ -18,7 +20,9 @@ import { endAsTurn } from "./WatchPrompt.ts"
 /** Which agent, and how. */
 export interface AgentRun {
   readonly backend: "codex" | "opencode"
-  /** Absolute. */
+  /** Where it runs instead of here. */
+  readonly cloud: CloudRun | undefined
+  /** Absolute; of this machine. */
   readonly cwd: string
   readonly title: string | undefined
   readonly model: string | undefined
@@ -37,12 +41,17 @@ export interface AgentRunOptions {
 }
 
 /** The agent's own terms: a mode of Codex is its approval policy and its sandbox, one of Opencode is one of its agents. */
-const specOf = Effect.fnUntraced(function* ({ backend, cwd, effort, mode, model }: AgentRun) {
+const specOf = Effect.fnUntraced(function* ({ backend, cloud, cwd, effort, mode, model }: AgentRun) {
   const [approvalPolicy, sandbox, ...rest] = mode?.split("/") ?? []
   if (backend === "codex" && mode !== undefined && (sandbox === undefined || rest.length > 0)) {
     return yield* usage(`--mode ${mode}: Codex has modes such as ${codexModes.map(({ id }) => id).join(", ")}`)
   }
-  const spec = { cwd, model, effort, ...(backend === "codex" ? { approvalPolicy, sandbox } : { agent: mode }) }
+  const spec = {
+    cwd: cloud === undefined ? cwd : undefined,
+    model,
+    effort,
+    ...(backend === "codex" ? { approvalPolicy, sandbox } : { agent: mode })
+  }
   return Object.fromEntries(Object.entries(spec).filter((entry): entry is [string, string] => entry[1] !== undefined))
 })
 
@@ -62,10 +71,10 @@ export const runAgent = Effect.fnUntraced(
       return yield* usage(`there is nothing to say: holdfast run --backend ${agent.backend} "…"`)
     }
     const client = yield* reachOwner(store)
-    const { backend, title } = agent
+    const { backend, cloud, title } = agent
+    const spec = yield* specOf(agent)
     const { lastSeq, sessionId } = yield* client.Create({
-      backend,
-      spec: yield* specOf(agent),
+      ...(cloud === undefined ? { backend, spec } : { backend: "cloud", spec: cloudSpec(cloud, { backend, spec }) }),
       ...(title === undefined ? {} : { title })
     })
     const log = yield* openReader(store)
@@ -82,6 +91,7 @@ export const runAgent = Effect.fnUntraced(
         : yield* queuePrompt(client, sessionId, text, null).pipe(Effect.catchTag("CommandRejected", sayWhy))
     if (detach) return yield* json ? printJson({ sessionId }) : line(sessionId)
     const id = yield* shortId(log, sessionId)
+    if (cloud !== undefined) yield* awaitSandbox(client, { sessionId, id, after: lastSeq, onInterrupt: "end" })
     if (isShown || prompt === undefined) {
       const events = client.Events({ sessionId, after: 0 })
       return yield* attachFace({ client, events }, { sessionId, id, detachKey })

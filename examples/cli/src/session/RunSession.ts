@@ -5,6 +5,8 @@ import { usage } from "../ExitCode.ts"
 import { json as printJson, line } from "../output/Output.ts"
 import { ownerGone, reachOwner } from "../owner/OwnerClient.ts"
 import { openReader } from "../store/Reader.ts"
+import { awaitSandbox } from "../sandbox/AwaitSandbox.ts"
+import { type CloudRun, cloudSpec } from "../sandbox/CloudRun.ts"
 import { shortId } from "../store/ShortId.ts"
 import { type DetachKey, detachKeyName } from "../terminal/DetachKey.ts"
 import { currentSize, isInteractive } from "../terminal/LocalTerminal.ts"
@@ -16,7 +18,9 @@ export interface Program {
   readonly profile: "command" | "shell"
   readonly command?: string
   readonly args: ReadonlyArray<string>
-  /** Absolute. */
+  /** Where it runs instead of here. */
+  readonly cloud: CloudRun | undefined
+  /** Absolute; of this machine. */
   readonly cwd: string
   /** Names to pass on, or `NAME=value`. */
   readonly env: ReadonlyArray<string>
@@ -33,11 +37,11 @@ export interface RunOptions {
 
 /**
  * The values that the program gets. They come from here and not from the owner, which may have been started from another
- * directory, shell or login.
+ * directory, shell or login; in a sandbox only those that were asked for, since paths and homes are others there.
  */
-const environment = Effect.fnUntraced(function* (asked: ReadonlyArray<string>) {
+const environment = Effect.fnUntraced(function* (asked: ReadonlyArray<string>, isHere: boolean) {
   const values: Record<string, string> = {}
-  for (const [name, value] of Object.entries(process.env)) {
+  for (const [name, value] of Object.entries(isHere ? process.env : {})) {
     const passed = defaultPassedNames.some((one) =>
       one.endsWith("*") ? name.startsWith(one.slice(0, -1)) : name === one
     )
@@ -58,25 +62,34 @@ const environment = Effect.fnUntraced(function* (asked: ReadonlyArray<string>) {
 export const runSession = Effect.fnUntraced(
   function* (options: RunOptions, program: Program) {
     const { detach, detachKey, json, store } = options
-    const values = yield* environment(program.env)
-    const spec: typeof TerminalSpec.Encoded = {
+    const { cloud } = program
+    const values = yield* environment(program.env, cloud === undefined)
+    const inner = {
       profile: program.profile,
       ...(program.command === undefined ? {} : { command: program.command }),
       args: program.args,
-      cwd: program.cwd,
+      ...(cloud === undefined ? { cwd: program.cwd } : {}),
       env: { values },
       ...currentSize(),
       ...(program.title === undefined ? {} : { title: program.title })
-    }
+    } satisfies typeof TerminalSpec.Encoded
     const client = yield* reachOwner(store)
-    const { sessionId } = yield* client.Create({ backend: "pty", spec })
+    const { lastSeq, sessionId } = yield* client.Create(
+      cloud === undefined
+        ? { backend: "pty", spec: inner }
+        : {
+            backend: "cloud",
+            spec: cloudSpec(cloud, { backend: "pty", spec: inner })
+          }
+    )
     if (detach) return yield* json ? printJson({ sessionId }) : line(sessionId)
+    const id = yield* shortId(yield* openReader(store), sessionId)
+    if (cloud !== undefined) yield* awaitSandbox(client, { sessionId, id, after: lastSeq, onInterrupt: "end" })
     if (json) {
       const end = yield* client.Wait({ sessionId })
       yield* printJson({ sessionId, ...end })
       return yield* endAs(end)
     }
-    const id = yield* shortId(yield* openReader(store), sessionId)
     if (isInteractive() && detachKey !== "none") {
       yield* hint(`recording session ${id}; ${detachKeyName(detachKey)} leaves it running`)
     }

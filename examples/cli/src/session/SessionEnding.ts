@@ -30,6 +30,10 @@ export const endAs = (end: SessionEnd): Effect.Effect<void, EndWith | Refused> =
 export const hint = (text: string): Effect.Effect<void> =>
   process.stderr.isTTY ? note(styleOf(process.stderr)("dim", `holdfast: ${text}`)) : Effect.void
 
+/** What it means that a session was put to rest while it was shown. */
+export const restsNow = (id: string, { reason }: SessionEnd): string =>
+  `session ${id} sleeps (${reason}); to wake it: holdfast attach ${id}`
+
 /** What leaving a session that goes on means. */
 export const keepsRunning = (id: string): string => `session ${id} keeps running; to go back: holdfast attach ${id}`
 
@@ -37,6 +41,7 @@ export const keepsRunning = (id: string): string => `session ${id} keeps running
 export const endView = (left: Left, id: string): Effect.Effect<void, EndWith | OutputClosed | Refused> => {
   switch (left.why) {
     case "ended":
+      if (left.end.rests === true) return Effect.andThen(write("\r\n"), note(`holdfast: ${restsNow(id, left.end)}`))
       return Effect.andThen(hint(`session ${id} has ended: ${endText(left.end)}`), endAs(left.end))
     case "detached":
       // The program was left wherever its cursor was.

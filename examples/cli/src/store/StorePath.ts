@@ -25,8 +25,8 @@ const realStore = (store: string): string => {
   }
 }
 
-/** Longest path of a socket that every system takes (macOS: 104 bytes with the NUL). */
-const maxSocketPath = 103
+/** Longest path of a socket that every system takes (macOS: 104 bytes with the NUL), with some to spare. */
+const maxSocketPath = 100
 
 /** Where the owner of a store listens, and where it writes what goes wrong. */
 export interface OwnerPlace {
@@ -40,11 +40,32 @@ export interface OwnerPlace {
 export const ownerPlace = (store: string): OwnerPlace => {
   const real = realStore(store)
   let directory = join(dirname(real), `${basename(real)}-owner`)
-  if (Buffer.byteLength(join(directory, "socket")) > maxSocketPath) {
+  if (Buffer.byteLength(join(directory, "bridges", "socket")) > maxSocketPath) {
     const digest = createHash("sha256").update(real).digest("hex").slice(0, 16)
     directory = join(tmpdir(), `holdfast-${userInfo().uid}-${digest}`)
   }
   return { directory, socket: join(directory, "socket"), log: join(directory, "log") }
+}
+
+/** Where the sandboxes of a store's sessions are, and how they reach its owner. */
+export interface SandboxPlace {
+  /** By whose name whoever makes sandboxes knows them: the same as long as the store is where it is. */
+  readonly owner: string
+  /** Files of the sandboxes that are processes of this machine. */
+  readonly folder: string
+  /** Where their bridges find the owner: alone in its directory, which sandboxes are shown. */
+  readonly socket: string
+}
+
+/** The place of a store's sandboxes. */
+export const sandboxPlace = (store: string): SandboxPlace => {
+  const real = realStore(store)
+  const digest = createHash("sha256").update(real).digest("hex").slice(0, 24)
+  return {
+    owner: `cli-${digest}`,
+    folder: join(dirname(real), `${basename(real)}-sandboxes`),
+    socket: join(ownerPlace(store).directory, "bridges", "socket")
+  }
 }
 
 /** Why a directory is not safe to put a socket in; undefined where it is. */

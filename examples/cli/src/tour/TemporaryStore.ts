@@ -2,10 +2,11 @@
 import { processMarker, type ProcessIdentity, terminateTree } from "@holdfast/process"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { mkdtempSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { openIfThere } from "../store/Reader.ts"
+import { sandboxPlace } from "../store/StorePath.ts"
 
 /** Milliseconds that the owner has to end by itself. */
 const graceMs = 4_000
@@ -30,6 +31,11 @@ export const temporaryStore: Effect.Effect<string, never, Scope.Scope> = Effect.
       const { markers, owner } = yield* whatRuns(store)
       yield* terminateTree({ root: owner }, { graceMs })
       for (const marker of markers) yield* terminateTree({ marker }, { graceMs: 0 })
+      // They outlive the owner.
+      if (existsSync(sandboxPlace(store).folder)) {
+        const { removeSandboxes } = yield* Effect.promise(() => import("../sandbox/KeepSandboxes.ts"))
+        yield* removeSandboxes(store)
+      }
     }).pipe(
       Effect.catch((error) => Effect.logWarning("something of the tour may still run", error)),
       Effect.ensuring(Effect.sync(() => rmSync(join(store, ".."), { recursive: true, force: true })))
