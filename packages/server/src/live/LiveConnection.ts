@@ -31,6 +31,7 @@ import { type LiveLimits, limitsForClient } from "./LiveLimits.ts"
 import { LiveSocket } from "./LiveSocket.ts"
 import type { Presence, PresenceMember } from "./Presence.ts"
 import type { SessionOpenings } from "./SessionOpenings.ts"
+import type { SessionSignals } from "./SessionSignals.ts"
 import { serveSubscription } from "./SessionSubscription.ts"
 
 /** Credit for at least this part of a window, which was under way, does not count as a message: the frames have paid for it. */
@@ -52,6 +53,7 @@ export interface LiveParts {
   readonly authenticator: Pick<AuthenticatorService, "authenticate" | "onEnd">
   readonly openings: SessionOpenings
   readonly presence: Presence
+  readonly signals: Pick<SessionSignals, "typing">
   readonly limits: Required<LiveLimits>
   readonly clock: Clock.Clock
   /** Starts a fiber that ends with the endpoint. */
@@ -238,17 +240,25 @@ export class LiveConnection implements PresenceMember {
       case "unsubscribe":
         return this.#leave(message.subscription)
       case "typing":
-        return this.#parts.presence.type(
-          message.sessionId,
-          this,
-          message.typing,
-          this.#parts.clock.currentTimeMillisUnsafe()
-        )
+        return this.#writes(message.sessionId, message.typing)
       case "authenticate":
         return this.#authenticate(message.token)
       case "command":
         return this.#command(message, bytes)
     }
+  }
+
+  #writes(sessionId: SessionId, typing: boolean): void {
+    const { access, clock, presence, run, signals } = this.#parts
+    const now = clock.currentTimeMillisUnsafe()
+    if (!presence.type(sessionId, this, typing, now)) return
+    // A session is opened only for who may send it a prompt.
+    run(
+      Effect.match(access.allow(this.#caller, sessionId, "member"), {
+        onFailure: () => undefined,
+        onSuccess: () => signals.typing(sessionId, now)
+      })
+    )
   }
 
   #credit(subscription: number, bytes: number): void {

@@ -19,6 +19,7 @@ import { LiveConnection, type LiveParts } from "./LiveConnection.ts"
 import { defaultLiveLimits, type LiveLimits } from "./LiveLimits.ts"
 import { makePresence } from "./Presence.ts"
 import { makeSessionOpenings } from "./SessionOpenings.ts"
+import { makeSessionSignals } from "./SessionSignals.ts"
 
 /** Where clients connect. */
 export const livePath = "/api/v1/live"
@@ -79,7 +80,8 @@ export const makeLiveEndpoint = (parts: LiveEndpointParts): Effect.Effect<LiveEn
     const limits = { ...defaultLiveLimits, ...parts.limits }
     const clock = yield* Clock.Clock
     const run = yield* FiberSet.makeRuntime<never, unknown, unknown>()
-    const presence = makePresence()
+    const signals = makeSessionSignals(holdfast.signal, run)
+    const presence = makePresence(signals.watched)
     const openings = yield* makeSessionOpenings(holdfast)
     const live: LiveParts = {
       holdfast,
@@ -87,6 +89,7 @@ export const makeLiveEndpoint = (parts: LiveEndpointParts): Effect.Effect<LiveEn
       authenticator,
       openings,
       presence,
+      signals,
       limits,
       clock,
       run: run as LiveParts["run"]
@@ -200,6 +203,7 @@ export const makeLiveEndpoint = (parts: LiveEndpointParts): Effect.Effect<LiveEn
       const now = clock.currentTimeMillisUnsafe()
       for (const connection of connections) connection.tick(now)
       presence.tick(now)
+      signals.tick(now)
     })
     const looked = Effect.catchCause(tick, (cause) =>
       Effect.logError("live connections could not be looked after", cause)
@@ -210,7 +214,7 @@ export const makeLiveEndpoint = (parts: LiveEndpointParts): Effect.Effect<LiveEn
         draining ??= { reason: "the server stops", retryAfterMs: 1_000 }
         for (const connection of connections) connection.cut()
         server.close()
-      })
+      }).pipe(Effect.andThen(signals.end))
     )
 
     return {

@@ -26,8 +26,8 @@ export interface Presence {
   /** A connection opened the session, once more. Whoever opens it is shown the list at once, the others at the next tick. */
   readonly enter: (sessionId: SessionId, member: PresenceMember) => void
   readonly leave: (sessionId: SessionId, member: PresenceMember) => void
-  /** Without effect where the connection does not have the session open. */
-  readonly type: (sessionId: SessionId, member: PresenceMember, typing: boolean, now: number) => void
+  /** Whether it began to type just now. Without effect where the connection does not have the session open. */
+  readonly type: (sessionId: SessionId, member: PresenceMember, typing: boolean, now: number) => boolean
   /** Somebody is called otherwise now. */
   readonly rename: (member: PresenceMember) => void
   /** Tells what has changed since the last time, and ends typing whose time is up. */
@@ -35,8 +35,13 @@ export interface Presence {
   readonly rooms: () => number
 }
 
-/** Makes a presence where nobody is. Joins changes until its `tick`. */
-export const makePresence = (): Presence => {
+/**
+ * Makes a presence where nobody is. Joins changes until its `tick`. `onPeople` is told when a connection came or went, with a
+ * way to ask how many people there are.
+ */
+export const makePresence = (
+  onPeople: (sessionId: SessionId, people: () => number) => void = () => undefined
+): Presence => {
   const rooms = new Map<SessionId, Room>()
   /** Rooms to look at in the next tick. */
   const busy = new Set<SessionId>()
@@ -51,6 +56,12 @@ export const makePresence = (): Presence => {
     const present = [...people.values()]
     if (present.length > maxPresent) present.sort((a, b) => Number(b.typing) - Number(a.typing))
     return JSON.stringify({ type: "presence", sessionId, present: present.slice(0, maxPresent) })
+  }
+
+  const people = (sessionId: SessionId): number => {
+    const ids = new Set<string>()
+    for (const { identity } of rooms.get(sessionId)?.members.keys() ?? []) ids.add(identity.participantId)
+    return ids.size
   }
 
   const change = (sessionId: SessionId, room: Room) => {
@@ -71,6 +82,7 @@ export const makePresence = (): Presence => {
         return
       }
       room.members.set(member, { count: 1, typingUntil: 0 })
+      onPeople(sessionId, () => people(sessionId))
       member.showPresent(sessionId, messageOf(sessionId, room))
       if (room.members.size > 1) change(sessionId, room)
     },
@@ -81,6 +93,7 @@ export const makePresence = (): Presence => {
       known.count--
       if (known.count > 0) return
       room.members.delete(member)
+      onPeople(sessionId, () => people(sessionId))
       if (known.typingUntil > 0) room.typists--
       if (room.members.size > 0) return change(sessionId, room)
       rooms.delete(sessionId)
@@ -89,12 +102,13 @@ export const makePresence = (): Presence => {
     type: (sessionId, member, typing, now) => {
       const room = rooms.get(sessionId)
       const known = room?.members.get(member)
-      if (room === undefined || known === undefined) return
+      if (room === undefined || known === undefined) return false
       const before = known.typingUntil > 0
       known.typingUntil = typing ? now + typingMs : 0
-      if (before === typing) return
+      if (before === typing) return false
       room.typists += typing ? 1 : -1
       change(sessionId, room)
+      return typing
     },
     rename: (member) => {
       for (const [sessionId, room] of rooms) if (room.members.has(member)) change(sessionId, room)

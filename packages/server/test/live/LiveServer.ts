@@ -1,7 +1,7 @@
 /** A live endpoint on a port of its own, over a runtime with real terminals and a scripted agent, as its tests use it. */
 import { ptyBackend } from "@holdfast/adapter-pty"
 import { type EventLogService, makeMemory, type Role, type SessionId } from "@holdfast/core"
-import { type HoldfastService, makeHoldfast } from "@holdfast/runtime"
+import { type HoldfastService, makeHoldfast, type SessionSignal } from "@holdfast/runtime"
 import { scriptedAgents, scriptedBackend } from "@holdfast/testkit"
 import { NodeHttpServer } from "@effect/platform-node"
 import { Effect, Exit, Redacted, Scope } from "effect"
@@ -64,6 +64,8 @@ export interface LiveServerOptions {
   readonly log?: EventLogService
   /** Whether the keys of tokens can be had; always unless given. */
   readonly hasKeys?: () => boolean
+  /** Hears what the runtime is told of people, before it does. */
+  readonly onSignal?: (sessionId: SessionId, signal: SessionSignal) => void
 }
 
 const secret = "a secret of the tests that has 32 bytes"
@@ -112,7 +114,13 @@ export const withLiveServer = async (
     const guard = makeRequestGuard({ host: "127.0.0.1", allowedHosts: [], allowedOrigins: ["https://app.example.org"] })
     const endpoint = await within(
       makeLiveEndpoint({
-        holdfast,
+        holdfast: {
+          ...holdfast,
+          signal: (sessionId, signal) => {
+            options.onSignal?.(sessionId, signal)
+            return holdfast.signal(sessionId, signal)
+          }
+        },
         access,
         authenticator,
         guard,
