@@ -181,7 +181,8 @@ export const sessionChart = chart.createMachine({
         none: { on: sandboxSpawn },
         pending: { on: { ...sandboxEnds, "sandbox.warming": "warming", "sandbox.syncing": "syncing" } },
         warming: { on: { ...sandboxEnds, "sandbox.syncing": "syncing", "sandbox.ready": "ready" } },
-        syncing: { on: { ...sandboxEnds, "sandbox.ready": "ready" } },
+        // Told again with each line of how far it is.
+        syncing: { on: { ...sandboxEnds, "sandbox.syncing": "syncing", "sandbox.ready": "ready" } },
         ready: { on: { ...sandboxEnds, "sandbox.running": "running" } },
         running: { on: { ...sandboxEnds, "sandbox.ready": "ready" } },
         stale: {

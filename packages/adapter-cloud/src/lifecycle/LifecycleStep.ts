@@ -60,7 +60,7 @@ export class LifecycleStep {
   /** Tells the log, while a generation is open and where the session's chart allows it. */
   tell(region: Exclude<SandboxRegion, "none">, told: Told = {}): void {
     const { state } = this
-    if (state.generation === null) return
+    if (state.generation === null || state.region === region) return
     if (!chartAccepts({ ...initialChart, sandbox: state.region }, { type: `sandbox.${region}` })) return
     state.region = region
     this.act({ do: "tell", type: `sandbox.${region}`, ...told })
