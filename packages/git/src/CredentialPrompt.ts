@@ -3,7 +3,7 @@
  * through a pipe which git inherited from us: no name in the file system leads to it, no other process has it, it is good for
  * one answer, and it is gone with git.
  */
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
 import type { Duplex } from "node:stream"
 import type { GitCredentials } from "./CredentialBroker.ts"
 
@@ -16,6 +16,12 @@ export const credentialHelper = '!f() { test "$1" = get || return 0; { cat; echo
 /** Bytes of a question: git asks in less than one line of 2,000 characters for each of its three fields. */
 const maxQuestion = 16_384
 
+/** Milliseconds that the broker has to answer: a minute, in which a broken connection to the host is made again. */
+const brokerTimeoutMs = 60_000
+
+/** Why git got no credentials. */
+export type NoCredentials = "none" | "late" | "elsewhere" | "unusable"
+
 /** One operation's answer to git's question. */
 export interface CredentialPrompt {
   /** Of the repository: what a server redirects to is not told. */
@@ -24,8 +30,8 @@ export interface CredentialPrompt {
   /** Takes what was given out of a text: a server may repeat it. */
   readonly redact: (text: string) => string
   /** What became of it, for errors. */
-  readonly outcome: () => "not asked" | "given" | "none" | "elsewhere" | "unusable"
-  readonly settle: (outcome: "none" | "elsewhere" | "unusable" | GitCredentials) => void
+  readonly outcome: () => "not asked" | "given" | NoCredentials
+  readonly settle: (outcome: NoCredentials | GitCredentials) => void
 }
 
 /** Makes the answer of one operation, which is asked for at most once, however many programs the operation needs. */
@@ -57,7 +63,8 @@ export const answerPrompt = (pipe: Duplex, prompt: CredentialPrompt): Effect.Eff
     if (question === undefined) return
     const answer = yield* answerOf(question, prompt)
     pipe.end(answer)
-  })
+    // git would wait for an answer that does not come.
+  }).pipe(Effect.onError(() => Effect.sync(() => pipe.destroy())))
 
 const readQuestion = (pipe: Duplex): Effect.Effect<string | undefined> =>
   Effect.callback((resume) => {
@@ -77,13 +84,15 @@ const readQuestion = (pipe: Duplex): Effect.Effect<string | undefined> =>
   })
 
 const answerOf = Effect.fnUntraced(function* (question: string, prompt: CredentialPrompt) {
-  const refuse = (outcome: "none" | "elsewhere" | "unusable") => {
+  const refuse = (outcome: NoCredentials) => {
     prompt.settle(outcome)
     return "quit=1\n"
   }
   const fields = new Map(question.split("\n").map((line) => splitAt(line, line.indexOf("="))))
   if (originOf(`${fields.get("protocol")}://${fields.get("host")}`) !== prompt.origin) return refuse("elsewhere")
-  const credentials = yield* prompt.ask
+  const asked = yield* Effect.timeoutOption(prompt.ask, brokerTimeoutMs)
+  if (Option.isNone(asked)) return refuse("late")
+  const credentials = asked.value
   if (credentials === null) return refuse("none")
   // A line break would begin another field of git's protocol.
   // oxlint-disable-next-line no-control-regex -- NUL is what it looks for

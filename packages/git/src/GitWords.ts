@@ -42,6 +42,7 @@ const lastWords = (words: string): string => {
 const credentialAdvice: Readonly<Record<ReturnType<CredentialPrompt["outcome"]>, string | undefined>> = {
   "not asked": undefined,
   given: undefined,
+  late: undefined,
   none: "the server wants credentials, and the broker has none for this repository",
   elsewhere: "another server than the repository's asked for the credentials, and was not given them",
   unusable: "the broker's credentials have a line break in them"
@@ -50,6 +51,8 @@ const credentialAdvice: Readonly<Record<ReturnType<CredentialPrompt["outcome"]>,
 /** The error that a run ended with. */
 export const errorOf = (operation: string, { words, exitCode }: GitResult, prompt?: CredentialPrompt): GitError => {
   const told = lastWords(words)
+  if (prompt?.outcome() === "late")
+    return gitError(operation, "timeout", "the broker did not answer in time: try again")
   const refused = prompt === undefined ? undefined : credentialAdvice[prompt.outcome()]
   if (refused !== undefined) return gitError(operation, "credentials_refused", refused)
   for (const [pattern, failure, advice] of meanings) {

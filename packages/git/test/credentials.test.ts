@@ -77,15 +77,15 @@ describe("credentials", () => {
       const held = server.hold(part)
       const running = run()
       await held.arrived
+      // The one that has them now is among those that are looked at.
+      expect(visibleTexts(known).some((text) => text.includes("remote-http"))).toBe(true)
       expect(look()).toEqual([])
       held.release()
-      let isOver = false
-      const over = () => (isOver = true)
-      running.then(over, over)
-      while (!isOver) {
-        expect(look()).toEqual([])
-        await setImmediate()
-      }
+      const isOver = running.then(
+        () => true,
+        () => true
+      )
+      while (!(await Promise.race([isOver, setImmediate(false)]))) expect(look()).toEqual([])
       return running
     }
     const folder = join(place, "work")
