@@ -7,6 +7,7 @@ import { type BridgeDatabase, DiskFull } from "./BridgeDatabase.ts"
 import { type LoggedEvent, openBridgeLog } from "./BridgeLog.ts"
 import { type CommandAnswer, openCommandLedger } from "./CommandLedger.ts"
 import { type CredentialAsker, makeCredentialAsker } from "./Credentials.ts"
+import type { BridgeBundles } from "./handoff/BridgeBundles.ts"
 import { type EventSender, makeEventSender } from "./EventSender.ts"
 import { failureOfError, makeInnerSession } from "./InnerSession.ts"
 import { endProcessesLeft, makeProcessesLeft } from "./ProcessesLeft.ts"
@@ -28,6 +29,7 @@ export interface BridgeParts {
   readonly backend: (name: string) => Promise<Backend | undefined>
   readonly names: ReadonlyArray<string>
   readonly workspace: (credentials: CredentialAsker) => WorkspacePreparer
+  readonly bundles: BridgeBundles
 }
 
 /** A bridge. */
@@ -81,6 +83,7 @@ export const openBridge = Effect.fnUntraced(function* (
     workspace: parts.workspace(credentials),
     storing,
     ledger,
+    bundles: parts.bundles,
     processes: makeProcessesLeft(database, sessionId, storing, ledger),
     onSyncing: (detail) => connection?.tell({ type: "syncing", detail: detail.slice(0, 10_000) })
   })
@@ -168,6 +171,16 @@ export const openBridge = Effect.fnUntraced(function* (
                 Effect.andThen(Effect.sync(start))
               )
           })
+        )
+      case "pack":
+        return runCommand(
+          id,
+          Effect.map(inner.pack(command.restart), (result) => ({ result }))
+        )
+      case "receive":
+        return runCommand(
+          id,
+          Effect.map(parts.bundles.receive, (folder) => ({ result: { folder } }))
         )
       case "end":
         if (dead === command.generation) dead = null

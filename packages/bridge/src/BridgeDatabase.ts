@@ -37,10 +37,13 @@ const isFull = (error: unknown): boolean => {
 }
 
 /**
- * Bytes that a file beside the database keeps occupied: 1 MiB. On a full disk it is given up, since also to delete what the host
- * has takes a little room.
+ * Bytes that a file beside the database keeps occupied: 2 MiB. On a full disk it is given up, since also to delete what the host
+ * has takes a little room. The journal, all of which has to fit in there, is half as large.
  */
-const ballastBytes = 1024 * 1024
+const ballastBytes = 2 * 1024 * 1024
+
+/** Pages of 4 KiB that are given back to the disk in one step. */
+const vacuumPages = 32
 
 /** Milliseconds between two tries to occupy them again. */
 const ballastMs = 1_000
@@ -54,6 +57,8 @@ export interface BridgeDatabase {
   readonly transact: <A>(run: () => A) => A
   /** The same for what deletes: it may use the room that is kept for it. */
   readonly release: (run: () => void) => void
+  /** After a full disk: gives back what is free inside of the file and of its journal. */
+  readonly squeeze: () => void
   /** Everything is in the file and on the disk. Throws {@link DiskFull}. */
   readonly settle: () => void
   readonly close: () => void
@@ -141,20 +146,38 @@ const makeDatabase = (path: string, db: DatabaseSync, isReplaced: boolean): Brid
       db.exec("COMMIT")
       return value
     })
+  /** Brings what is in the journal into the database, so that the journal's room can be used anew. */
+  const emptyJournal = () => {
+    ballast.drop()
+    guard(() => db.exec("PRAGMA wal_checkpoint(RESTART)"))
+  }
+  const squeeze = () => {
+    try {
+      if (!wasFull) return
+      // A little at a time, and into the journal's old room: it must not grow.
+      for (let pages = Number.POSITIVE_INFINITY; ;) {
+        emptyJournal()
+        const { freelist_count: left } = db.prepare("PRAGMA freelist_count").get() as { freelist_count: number }
+        if (left === 0 || left >= pages) break
+        pages = left
+        guard(() => db.exec(`PRAGMA incremental_vacuum(${vacuumPages})`))
+      }
+      guard(() => db.exec("PRAGMA wal_checkpoint(TRUNCATE)"))
+      wasFull = false
+    } finally {
+      ballast.take()
+    }
+  }
   return {
     db,
     isReplaced,
     transact,
     release: (run) => {
-      if (wasFull) ballast.drop()
+      if (wasFull) emptyJournal()
       transact(run)
-      if (wasFull) {
-        // What is free inside of the file and of its journal is given back to the disk.
-        guard(() => db.exec("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)"))
-        wasFull = false
-      }
-      ballast.take()
+      squeeze()
     },
+    squeeze,
     settle: () =>
       guard(() => {
         db.exec("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)")

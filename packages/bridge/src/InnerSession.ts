@@ -13,6 +13,7 @@ import {
 import type { BridgeFailure, BridgeOpen, BridgeOpened } from "@holdfast/core/cloud"
 import { Cause, Deferred, Effect, Exit, Fiber, Semaphore, Stream } from "effect"
 import type { LoggedEvent } from "./BridgeLog.ts"
+import type { BridgeBundles, PackedBundle } from "./handoff/BridgeBundles.ts"
 import type { CommandLedger } from "./CommandLedger.ts"
 import type { ProcessesLeft } from "./ProcessesLeft.ts"
 import type { Storing } from "./Storing.ts"
@@ -38,6 +39,8 @@ export interface InnerSession {
     command: BackendCommand,
     seq: number | undefined
   ) => Effect.Effect<Performed, BackendRefused | BackendLost | WorkspaceFailed>
+  /** Packs what is open. */
+  readonly pack: (restart: boolean) => Effect.Effect<PackedBundle, BackendRefused | BackendLost>
   /** Ends this generation by force; does nothing where it is not there. Nothing of it is told any more. */
   readonly end: (generation: number) => Effect.Effect<void>
   /**
@@ -57,6 +60,7 @@ export interface InnerSessionParts {
   readonly storing: Storing
   readonly ledger: CommandLedger
   readonly processes: ProcessesLeft
+  readonly bundles: BridgeBundles
   /** How far opening is, for people. */
   readonly onSyncing: (detail: string) => void
 }
@@ -67,11 +71,13 @@ interface Life {
   readonly mayTell: Deferred.Deferred<void>
   fiber: Fiber.Fiber<void> | undefined
   session: BackendSession | undefined
+  /** The folder that it works in. */
+  folder: string | undefined
   asLost: string | undefined
 }
 
 /** What was found wrong, as the protocol says it. */
-const failureOf = (cause: Cause.Cause<BackendLost | SpecInvalid | WorkspaceFailed>): BridgeFailure => {
+const failureOf = (cause: Cause.Cause<BackendRefused | BackendLost | SpecInvalid | WorkspaceFailed>): BridgeFailure => {
   if (Cause.hasInterruptsOnly(cause))
     return { kind: "lost", reason: "it was ended before it was open", retryable: true }
   return failureOfError(Cause.squash(cause))
@@ -99,7 +105,7 @@ const isEnd = ({ type }: LoggedEvent): boolean => type === "backend.closed" || t
 
 /** Makes an inner session in which nothing is open. The scope's end ends what is. */
 export const makeInnerSession = Effect.fnUntraced(function* (parts: InnerSessionParts) {
-  const { ledger, processes, storing, workspace } = parts
+  const { bundles, ledger, processes, storing, workspace } = parts
   const scope = yield* Effect.scope
   const turn = Semaphore.makeUnsafe(1)
   let life: Life | undefined
@@ -132,13 +138,26 @@ export const makeInnerSession = Effect.fnUntraced(function* (parts: InnerSession
           command.workspace === undefined
             ? []
             : yield* workspace.prepare(command.workspace, parts.sessionId, parts.onSyncing)
+        const { bundle, forkOf, inDoubt, size } = command
+        const brought = bundle === undefined ? undefined : yield* bundles.bring(bundle)
         const checked = yield* backend.check(command.spec)
+        self.folder = checked.workspace
         const secrets = command.secrets ?? checked.secrets
-        const { forkOf, inDoubt, nativeId, size } = command
+        const taken =
+          bundle === undefined || brought === undefined
+            ? undefined
+            : yield* bundles.takeUp(backend, {
+                sessionId: parts.sessionId,
+                generation,
+                spec: checked.spec,
+                folder: brought,
+                packed: bundle.packed
+              })
+        const nativeId = taken === undefined ? command.nativeId : taken.nativeId
         const request: OpenRequest = {
           sessionId: parts.sessionId,
           generation,
-          spec: checked.spec,
+          spec: taken?.spec ?? checked.spec,
           inDoubt,
           ...(secrets === undefined ? {} : { secrets }),
           ...(nativeId === undefined ? {} : { nativeId }),
@@ -146,7 +165,9 @@ export const makeInnerSession = Effect.fnUntraced(function* (parts: InnerSession
           ...(size === undefined ? {} : { size }),
           tell
         }
-        return { first, session: yield* backend.open(request) }
+        const session = yield* backend.open(request)
+        if (bundle !== undefined) yield* bundles.forget
+        return { first, session }
       })
       const { first, session } = yield* Effect.timeoutOrElse(opening, {
         duration: openTimeoutMs,
@@ -213,6 +234,7 @@ export const makeInnerSession = Effect.fnUntraced(function* (parts: InnerSession
         mayTell: Deferred.makeUnsafe(),
         fiber: undefined,
         session: undefined,
+        folder: undefined,
         asLost: undefined
       }
       life = self
@@ -248,6 +270,11 @@ export const makeInnerSession = Effect.fnUntraced(function* (parts: InnerSession
       }
       return open.perform(command, seq)
     },
+    pack: (restart) =>
+      Effect.suspend(() => {
+        if (life?.session !== undefined) return bundles.pack(life.session, life.folder, restart)
+        return Effect.fail(new BackendLost({ backend: "bridge", reason: "no inner backend is open", retryable: true }))
+      }),
     end: (generation) => Effect.suspend(() => (life?.generation === generation ? turn.withPermit(stop) : Effect.void)),
     finish: (graceMs, asLost) =>
       Effect.suspend(() => {

@@ -112,9 +112,20 @@ export const makeStoring = Effect.fnUntraced(function* ({
         onBroken(error)
         throw error
       }
+      makeRoom()
       return false
     }
     return true
+  }
+
+  /** As far as it goes: what the host has is deleted, and what is free inside of the file is given back. */
+  const makeRoom = () => {
+    try {
+      while (log.forget()) continue
+      database.squeeze()
+    } catch (error) {
+      if (!(error instanceof DiskFull)) throw error
+    }
   }
 
   const store = (run: () => void): Effect.Effect<void> =>

@@ -6,6 +6,7 @@ import { bridgeVersion } from "./bridgeVersion.ts"
 import { ExitStatus } from "./ExitStatus.ts"
 import { innerBackendNames, loadInnerBackend } from "./InnerBackends.ts"
 import { makeGitPreparer } from "./GitPreparer.ts"
+import { makeBridgeBundles } from "./handoff/BridgeBundles.ts"
 import { unpackBelow } from "./UnpackedFiles.ts"
 import { runBridge } from "./runBridge.ts"
 
@@ -72,6 +73,7 @@ const main = async (): Promise<number> => {
     names: innerBackendNames,
     backend: loadInnerBackend,
     workspace: makeGitPreparer,
+    bundles: makeBridgeBundles,
     asked
   }
   const exit = await Effect.runPromiseExit(runBridge(program))

@@ -9,6 +9,7 @@ import type { CredentialAsker } from "./Credentials.ts"
 import { dialIn } from "./DialIn.ts"
 import { dialOut } from "./Dialer.ts"
 import { ExitStatus } from "./ExitStatus.ts"
+import type { BridgeBundles } from "./handoff/BridgeBundles.ts"
 import { shrinkWhenIdle } from "./IdleMemory.ts"
 import type { WorkspacePreparer } from "./Workspace.ts"
 
@@ -25,6 +26,7 @@ export interface BridgeProgram {
   readonly names: ReadonlyArray<string>
   readonly backend: (name: string) => Promise<Backend | undefined>
   readonly workspace: (settings: BridgeSettings, credentials: CredentialAsker) => WorkspacePreparer
+  readonly bundles: (settings: BridgeSettings) => BridgeBundles
   /** Completes with the signal's name when the system asks the program to end. */
   readonly asked: Effect.Effect<string>
 }
@@ -60,7 +62,8 @@ const run = (program: BridgeProgram): Effect.Effect<number, never, Scope.Scope> 
       database,
       backend: program.backend,
       names: program.names,
-      workspace: (credentials) => program.workspace(settings, credentials)
+      workspace: (credentials) => program.workspace(settings, credentials),
+      bundles: program.bundles(settings)
     })
     const { way } = settings
     const connected = "dial" in way ? dialOut(way.dial, settings, bridge) : dialIn(way, settings, bridge)

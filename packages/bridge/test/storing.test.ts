@@ -46,7 +46,7 @@ describe("the log of a bridge", () => {
     const made = await house({ HOLDFAST_BRIDGE_URL: plane.url })
     const disk = join(made.folder, "disk")
     mkdirSync(disk)
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=3m", "tmpfs", disk])
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=6m", "tmpfs", disk])
     closing(async () => execFileSync("umount", ["--lazy", disk]))
     const bridge = made.start({ HOLDFAST_BRIDGE_DATA: join(disk, "data") })
     closing(() => {

@@ -50,7 +50,7 @@ export const openBridgeHouse = async (environment: Readonly<Record<string, strin
   }
 
   const start = (more: Readonly<Record<string, string>> = {}, wrap: ReadonlyArray<string> = []) => {
-    const [command, ...args] = [...wrap, process.execPath, program]
+    const [command, ...args] = [...wrap, process.env["HOLDFAST_BRIDGE_NODE"] ?? process.execPath, program]
     const child = spawn(command!, args, { env: { ...env, ...more }, stdio: ["ignore", "ignore", "pipe"] })
     running.add(child)
     let said = ""
