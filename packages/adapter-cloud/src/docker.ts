@@ -15,7 +15,7 @@ export interface DockerSandboxesOptions {
   readonly engine?: DockerEngineOptions
   /**
    * The image of sandboxes that ask for none, default `holdfast/sandbox`: see `buildSandboxImage`. Any image will do that has
-   * `/bin/sh`, `cat`, `tr`, `mv`, `chmod`, the program, and the folders of a sandbox belonging to its user. Nothing is pulled.
+   * `/bin/sh` and coreutils, the program, and the folders of a sandbox belonging to its user. Nothing is pulled.
    */
   readonly image?: string
   /** What runs in a sandbox. Default the bridge: `node /opt/holdfast/holdfast-bridge.mjs`. */
