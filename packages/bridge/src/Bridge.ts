@@ -17,6 +17,9 @@ import type { WorkspacePreparer } from "./Workspace.ts"
 /** Milliseconds that a bridge which ends waits for its last events to be acknowledged. */
 const lastWordsMs = 5_000
 
+/** UTF-16 units of a result's JSON: even if each took three bytes, its frame is within the protocol's bound of 4 MiB. */
+const maxResultLength = 1.3 * 1024 * 1024
+
 type Command = Extract<typeof ControlMessage.Type, { readonly type: "command" }>
 
 /** What a bridge is made of. */
@@ -98,12 +101,11 @@ export const openBridge = Effect.fnUntraced(function* (
     dead = null
     if (generation === null) return
     const lost: LoggedEvent = { type: "backend.lost", data: { reason: "the bridge died", retryable: true } }
-    fork(
-      Effect.andThen(
-        storing.tell(generation, [lost]),
-        storing.store(() => ledger.setOpenGeneration(null))
-      )
-    )
+    const over = () => {
+      // Another one may have been opened while this waited for room.
+      if (ledger.openGeneration() === generation) ledger.setOpenGeneration(null)
+    }
+    fork(Effect.andThen(storing.tell(generation, [lost]), storing.store(over)))
   }
 
   const deliver = (id: number, answer: CommandAnswer) => {
@@ -145,7 +147,10 @@ export const openBridge = Effect.fnUntraced(function* (
     )
 
   const perform = (command: BackendCommand, seq: number | undefined): Effect.Effect<CommandAnswer, unknown> =>
-    Effect.map(inner.perform(command, seq), (result) => ({ result }))
+    Effect.map(inner.perform(command, seq), (result) => {
+      if (result.workspace === undefined || JSON.stringify(result).length <= maxResultLength) return { result }
+      return { failure: { kind: "refused", reason: "the answer is too large to be sent", retryable: false } }
+    })
 
   const noteReplaced = (generation: number) => {
     if (isNoted) return Effect.void

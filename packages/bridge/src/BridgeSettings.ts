@@ -80,13 +80,12 @@ class Refused extends Error {
 }
 
 /**
- * Reads the settings, and removes the token and the dial key from `env`, whether or not they can be used: nothing that is
- * started later may see them there.
+ * Reads the settings, and removes all that is the bridge's own from `env`, the token and the dial key above all, whether or not
+ * it can be used: nothing that is started later may see it there.
  */
 export const takeSettings = (env: Environment): BridgeSettings | SettingInvalid => {
   const given = { ...env }
-  delete env["HOLDFAST_BRIDGE_TOKEN"]
-  delete env["HOLDFAST_BRIDGE_DIAL_KEY"]
+  for (const name of Object.keys(env)) if (name.startsWith("HOLDFAST_BRIDGE_")) delete env[name]
 
   const read = <K extends keyof typeof readers>(name: K): (typeof readers)[K][0]["Type"] | undefined => {
     const value = given[name]

@@ -62,13 +62,13 @@ describe("a bridge", () => {
     assert.deepInclude(await control.command(opening(3)), { type: "performed" })
   })
 
-  bridgeIt("shows nothing of its token to what it runs", async ({ begin }) => {
+  bridgeIt("shows nothing of its own settings to what it runs", async ({ begin }) => {
     const { control } = await begin()
     const pass = ["HOLDFAST_BRIDGE_TOKEN", "HOLDFAST_BRIDGE_SESSION"]
     await control.command(opening(1, { env: { pass, values: {} } }))
     await control.type('echo "token=[$HOLDFAST_BRIDGE_TOKEN] session=[$HOLDFAST_BRIDGE_SESSION]" end\r')
-    await control.waitUntil("it is told", () => /session=\[[0-9a-f-]{36}\] end/.test(control.output().toString()))
-    assert.include(control.output().toString(), "token=[] session=[")
+    await control.waitUntil("it is told", () => /session=\[[0-9a-f-]*\] end/.test(control.output().toString()))
+    assert.include(control.output().toString(), "token=[] session=[] end")
   })
 
   bridgeIt("ends one generation for the next, and tells nothing of it any more", async ({ begin }) => {

@@ -18,7 +18,7 @@ import { createHash } from "node:crypto"
 import { createReadStream, createWriteStream } from "node:fs"
 import { mkdir, readdir, rm, stat } from "node:fs/promises"
 import { join } from "node:path"
-import type { Readable } from "node:stream"
+import { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import type { BridgeSettings } from "../BridgeSettings.ts"
 
@@ -139,7 +139,7 @@ const cutFile = async (from: string, path: string, to: string, index: number): P
   let at = 0
   for (const name of pieceNames(index, bytes)) {
     const end = Math.min(at + bundlePieceBytes, bytes)
-    const piece = end === at ? [] : createReadStream(source, { start: at, end: end - 1 })
+    const piece = end === at ? Readable.from([]) : createReadStream(source, { start: at, end: end - 1 })
     await pipeline(piece, counted(digest), createWriteStream(join(to, name), { mode: 0o600 }))
     at = end
   }
