@@ -4,7 +4,7 @@
  */
 import type { SandboxProviderError } from "@holdfast/core/cloud"
 import { Clock, Effect, Schema } from "effect"
-import type { Fail } from "../provider/ProviderErrors.ts"
+import { type Fail, within } from "../provider/ProviderErrors.ts"
 import { failedBy, makeScrub, readRetryAfter, refusedBy, type Scrub } from "./E2bFailures.ts"
 import { type E2bAccount, type E2bSdk, sdkOptions } from "./E2bSdk.ts"
 
@@ -170,8 +170,8 @@ export const createSandbox = Effect.fnUntraced(function* (
   lifetimeMs: number
 ) {
   const body = { templateID: template, metadata, timeout: Math.ceil(lifetimeMs / 1_000), autoPause: false }
-  const { data } = yield* send(api, (client) =>
-    client.POST("/v2/sandboxes", { body, signal: AbortSignal.timeout(createMs) })
+  const { data } = yield* send(api, (client, signal) => client.POST("/v2/sandboxes", { body, signal })).pipe(
+    within(api.fail, createMs)
   )
   return yield* decoded(api, E2bAccess, data)
 })

@@ -58,7 +58,7 @@ const failureOfName: Readonly<Record<string, ProviderFailure>> = {
 const failureOfException = (error: Error): ProviderFailure => {
   if (error.name === "TimeoutError") {
     // One class for two things: a deadline, and an edge that cannot reach the sandbox (502).
-    return /deadline|timeoutMs' — the total|due to timeout/i.test(error.message) ? "timeout" : "unavailable"
+    return /deadline|timeoutMs' — the total/i.test(error.message) ? "timeout" : "unavailable"
   }
   if (/permission denied|operation not permitted|read-only file system/i.test(error.message)) return "forbidden"
   return (

@@ -53,7 +53,7 @@ export type GuestTask =
   | { readonly do: "look"; readonly sandbox: string; readonly data: string }
 
 /**
- * Its text. Bounds: of output it keeps what was asked for, processes are ended within 5 s, an exit is waited for 150 ms after
+ * Its text. Bounds: of output it keeps what was asked for, processes are ended within 5 s, an exit is waited for 500 ms after
  * the bridge was started, and what it left in its pipes for 2 s.
  */
 export const guestProgram = `
@@ -162,7 +162,7 @@ const start = async () => {
   const problem = await new Promise((resolve) => {
     child.once("error", (error) => resolve(error.message))
     child.once("exit", (code, signal) => resolve("it ended at once with " + (signal ?? "exit code " + code)))
-    setTimeout(() => resolve(undefined), 150)
+    setTimeout(() => resolve(undefined), 500)
   })
   if (problem !== undefined) {
     return answer({ problem: "the bridge could not be started: " + problem + " " + read(logFile).slice(-2000).trim() })

@@ -82,8 +82,8 @@ export interface E2bCounterpart {
   readonly setEnd: (id: string, at: number) => Promise<void>
   /** As somebody does in E2B's dashboard. */
   readonly pause: (id: string) => void
-  /** Resolves when a request came that fits, of those to come. */
-  readonly seen: (line: RegExp) => Promise<void>
+  /** Resolves when so many requests came that fit, of those to come. Default 1. */
+  readonly seen: (line: RegExp, times?: number) => Promise<void>
   /** Resolves when no request hangs any more: whoever sent them has gone. */
   readonly released: () => Promise<void>
   readonly close: () => Promise<void>
@@ -128,7 +128,7 @@ export const startE2bCounterpart = async (options: CounterpartOptions): Promise<
   const snapshots = new Map<string, Snapshot>()
   const faults: Array<{ fault: Fault; left: number }> = []
   const requests: Array<SeenRequest> = []
-  const waiting = new Set<{ readonly line: RegExp; readonly resolve: () => void }>()
+  const waiting = new Set<{ readonly line: RegExp; left: number; readonly resolve: () => void }>()
   const hanging = new Set<ServerResponse>()
 
   const found = (id: string) => {
@@ -305,7 +305,7 @@ export const startE2bCounterpart = async (options: CounterpartOptions): Promise<
       if (entry !== undefined) entry.left--
       const announce = () => {
         for (const each of waiting) {
-          if (!each.line.test(line)) continue
+          if (!each.line.test(line) || --each.left > 0) continue
           waiting.delete(each)
           each.resolve()
         }
@@ -344,7 +344,7 @@ export const startE2bCounterpart = async (options: CounterpartOptions): Promise<
       endsAt(found(id), at)
     },
     pause: (id) => void (found(id).state = "paused"),
-    seen: (line) => new Promise((resolve) => void waiting.add({ line, resolve })),
+    seen: (line, times = 1) => new Promise((resolve) => void waiting.add({ line, left: times, resolve })),
     released: async () => {
       for (const response of hanging) await new Promise((resolve) => response.once("close", resolve))
     },

@@ -131,6 +131,41 @@ describe("E2B's answers", () => {
   })
 })
 
+describe("a sandbox", () => {
+  it("that never answers a run ends it with the run's own deadline", async () => {
+    const { counterpart, provider, request } = await e2bBench()
+    const { sandboxId } = await Effect.runPromise(provider.create(request()))
+    const line = /^edge POST \/process.Process\/Start$/
+    counterpart.inject({ on: line, times: 2, answer: "hang" })
+    const [run, reaping] = [counterpart.seen(line), counterpart.seen(line, 2)]
+    const error = await Effect.runPromise(
+      Effect.gen(function* () {
+        const running = yield* Effect.forkChild(Effect.flip(provider.exec(sandboxId, { command: "true" })))
+        yield* Effect.promise(() => run)
+        yield* TestClock.adjust("2 minutes")
+        // What it may have started is to be ended, which is not answered either.
+        yield* Effect.promise(() => reaping)
+        yield* TestClock.adjust("2 minutes")
+        return yield* Fiber.join(running)
+      }).pipe(Effect.provide(TestClock.layer()))
+    )
+    expect({ failure: error.failure, retryable: error.retryable }).toEqual({ failure: "timeout", retryable: true })
+    await counterpart.released()
+  })
+
+  it("may have a login shell that talks, and is left where it does not stop", async () => {
+    const { provider, request, sh } = await e2bBench()
+    const { sandboxId } = await Effect.runPromise(provider.create(request()))
+    await Effect.runPromise(sh(sandboxId, `echo 'echo welcome; printf "no line end"' >~/.bash_profile`))
+    expect(await Effect.runPromise(sh(sandboxId, "echo heard"))).toBe("heard\n")
+    await Effect.runPromise(sh(sandboxId, "echo 'yes' >~/.bash_profile"))
+    await expect(Effect.runPromise(sh(sandboxId, "echo heard"))).rejects.toMatchObject({
+      failure: "unexpected",
+      detail: expect.stringContaining("more than was asked for")
+    })
+  })
+})
+
 describe("the account's key", () => {
   const everyCall = (provider: SandboxProvider) => [
     provider.check,

@@ -51,8 +51,8 @@ describe("the bridge", () => {
   })
 
   it("that ends at once is told with its last words, and nothing is left", async () => {
-    const upload = program(`console.error("no such setting"); process.exit(3)`)
-    const { counterpart, provider, request } = await e2bBench({ bridge: { upload } })
+    const installed = ["/bin/sh", "-c", "echo no such setting >&2; exit 3"]
+    const { counterpart, provider, request } = await e2bBench({ bridge: { installed } })
     const error = await failed(provider.create(request()))
     expect(error.failure).toBe("invalid")
     expect(error.detail).toMatch(/exit code 3 no such setting/)
