@@ -16,6 +16,7 @@ import { makeCompletions } from "./commands/completions.ts"
 import { doctor } from "./commands/doctor.ts"
 import { exportSession } from "./commands/export.ts"
 import { gc } from "./commands/gc.ts"
+import { handoff } from "./commands/handoff.ts"
 import { interrupt } from "./commands/interrupt.ts"
 import { kill } from "./commands/kill.ts"
 import { log } from "./commands/log.ts"
@@ -41,7 +42,7 @@ export const holdfast = Command.make("holdfast").pipe(
     "Run programs and coding agents, record them in a durable log; follow, attach, replay and export them"
   ),
   Command.withSubcommands([
-    { group: "Sessions", commands: [run, attach, kill, ls, sandboxes, start] },
+    { group: "Sessions", commands: [run, attach, handoff, kill, ls, sandboxes, start] },
     { group: "Agents", commands: [prompt, approve, answer, interrupt] },
     { group: "What was recorded", commands: [log, screen, replay, exportSession] },
     { group: "Keeping order", commands: [rename, archive, gc, vacuum, stats, doctor, completions] },

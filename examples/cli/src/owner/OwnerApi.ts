@@ -105,6 +105,16 @@ export class OwnerApi extends RpcGroup.make(
     error: Schema.Union([LogUnavailable, SessionNotFound]),
     stream: true
   }),
+  /** Moves a session to another backend, or to another folder, once its turn has ended. */
+  Rpc.make("Handoff", {
+    payload: {
+      ...session,
+      target: Schema.Struct({ backend: Schema.String, spec: Schema.Json }),
+      restart: Schema.Boolean
+    },
+    success: Receipt,
+    error: Schema.Union([CommandRejected, EventInvalid, LogUnavailable, SessionNotFound, SpecInvalid])
+  }),
   Rpc.make("Wait", { payload: session, success: SessionEnd, error: CommandError }),
   /** Ends a session and waits until it has ended. */
   Rpc.make("Close", { payload: { ...session, force: Schema.Boolean }, success: SessionEnd, error: CommandError }),

@@ -5,6 +5,7 @@
 import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
 import { ptyBackend } from "@holdfast/adapter-pty"
 import { LogUnavailable, type SessionId, type SessionState } from "@holdfast/core"
+import { movedWorkspaces } from "@holdfast/git"
 import { type HoldfastService, makeHoldfast } from "@holdfast/runtime"
 import { SqliteEventLog } from "@holdfast/store-sqlite"
 import * as Context from "effect/Context"
@@ -18,7 +19,7 @@ import * as SocketServer from "effect/socket/SocketServer"
 import * as Stream from "effect/Stream"
 import { chmodSync, closeSync, rmSync, writeSync } from "node:fs"
 import { connect } from "node:net"
-import { makePlace, type OwnerPlace } from "../store/StorePath.ts"
+import { makePlace, type OwnerPlace, sandboxPlace } from "../store/StorePath.ts"
 import { agentBackends } from "./AgentBackends.ts"
 import { openCloudBackend } from "./CloudBackend.ts"
 import { attachedStream, endedLifecycles, endOf, hasEnded, outputAfter } from "./AttachedStream.ts"
@@ -148,6 +149,8 @@ const handlers = (
           Effect.map(whenReady, (holdfast) => watching(holdfast, sessionId, eventsAfter(holdfast, sessionId, after)))
         )
       ),
+    Handoff: ({ restart, sessionId, target }) =>
+      Effect.flatMap(whenReady, (holdfast) => holdfast.handoff(sessionId, { ...target, restart })),
     Wait: ({ sessionId }) => waitForEnd(sessionId),
     Close: ({ force, sessionId }) =>
       Effect.andThen(
@@ -206,7 +209,12 @@ export const ownerProcess = (store: string): Effect.Effect<void, LogUnavailable>
     // Made last, so that it ends first: whoever is connected then still hears how the sessions ended.
     yield* Effect.addFinalizer(() => lastWords.told)
     const holdfast = yield* openCloudBackend(store).pipe(
-      Effect.flatMap((cloud) => makeHoldfast(log, { backends: [ptyBackend(), ...agentBackends(), cloud] })),
+      Effect.flatMap((cloud) =>
+        makeHoldfast(log, {
+          backends: [ptyBackend(), ...agentBackends(), cloud],
+          handoff: { folder: sandboxPlace(store).moving, workspaces: movedWorkspaces() }
+        })
+      ),
       Effect.onExit((exit) => Deferred.done(ready, exit))
     )
     yield* untilIdle(holdfast, clientIds)

@@ -53,6 +53,8 @@ export interface SandboxPlace {
   readonly owner: string
   /** Files of the sandboxes that are processes of this machine. */
   readonly folder: string
+  /** What sessions take along when they move. */
+  readonly moving: string
   /** Where their bridges find the owner: alone in its directory, which sandboxes are shown. */
   readonly socket: string
 }
@@ -64,6 +66,7 @@ export const sandboxPlace = (store: string): SandboxPlace => {
   return {
     owner: `cli-${digest}`,
     folder: join(dirname(real), `${basename(real)}-sandboxes`),
+    moving: join(dirname(real), `${basename(real)}-moving`),
     socket: join(ownerPlace(store).directory, "bridges", "socket")
   }
 }
