@@ -1,12 +1,11 @@
 /** Sandboxes as containers, on Docker or on anything with Docker's API, podman for one. Needs the package `dockerode`. */
 import type { SandboxLimits, SandboxProvider } from "@holdfast/core/cloud"
-import type { Ulimit } from "./docker/ContainerSettings.ts"
 import { makeDockerProvider } from "./docker/DockerProvider.ts"
-import { type DockerEngineOptions, makeEngine } from "./docker/Engine.ts"
+import { makeEngine } from "./docker/Engine.ts"
+import type { DockerEngineOptions, Ulimit } from "./docker/EngineOptions.ts"
 import { sandboxPlaces } from "./provider/SandboxPlaces.ts"
 
-export type { Ulimit } from "./docker/ContainerSettings.ts"
-export type { DockerEngineOptions } from "./docker/Engine.ts"
+export type { DockerEngineOptions, Ulimit } from "./docker/EngineOptions.ts"
 export * from "./docker/LocalImage.ts"
 export * from "./docker/SandboxImage.ts"
 

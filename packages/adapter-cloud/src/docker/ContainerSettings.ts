@@ -5,14 +5,7 @@ import { createHash } from "node:crypto"
 import { type ControlPlane, socketUrl } from "../provider/CheckRequest.ts"
 import { sandboxPlaces } from "../provider/SandboxPlaces.ts"
 import { labels } from "./EngineAnswers.ts"
-
-/** A limit of setrlimit(2) for what runs in sandboxes. */
-export interface Ulimit {
-  /** `nofile`, `nproc` … */
-  readonly name: string
-  readonly soft: number
-  readonly hard: number
-}
+import type { Ulimit } from "./EngineOptions.ts"
 
 /** What sandboxes of a provider have in common. */
 export interface ContainerOptions {

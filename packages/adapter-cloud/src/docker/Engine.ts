@@ -3,19 +3,7 @@ import type { SandboxProviderError } from "@holdfast/core/cloud"
 import type Dockerode from "dockerode"
 import { Effect, Schema } from "effect"
 import type { Fail } from "../provider/ProviderErrors.ts"
-
-/** Where the engine answers. Nothing given: `DOCKER_HOST`, or the system's own socket. */
-export interface DockerEngineOptions {
-  /** A unix socket: `/var/run/docker.sock`, podman's. */
-  readonly socketPath?: string
-  readonly host?: string
-  readonly port?: number
-  readonly protocol?: "http" | "https"
-  /** For TLS, in PEM. */
-  readonly ca?: string
-  readonly cert?: string
-  readonly key?: string
-}
+import type { DockerEngineOptions } from "./EngineOptions.ts"
 
 /** The engine. */
 export interface Engine {

@@ -13,7 +13,8 @@ import { basename, dirname, join, resolve } from "node:path"
 import { promisify } from "node:util"
 import { type Fail, failing, fileFailure, within } from "../provider/ProviderErrors.ts"
 import { sandboxPlaces, sandboxUser } from "../provider/SandboxPlaces.ts"
-import { type DockerEngineOptions, makeEngine } from "./Engine.ts"
+import { makeEngine } from "./Engine.ts"
+import type { DockerEngineOptions } from "./EngineOptions.ts"
 import { followImport } from "./ImageStream.ts"
 
 /** Options of {@link buildLocalImage}. */

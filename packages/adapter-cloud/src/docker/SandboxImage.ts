@@ -6,7 +6,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type Fail, failing, fileFailure, within } from "../provider/ProviderErrors.ts"
 import { sandboxPlaces, sandboxUser } from "../provider/SandboxPlaces.ts"
-import { type DockerEngineOptions, makeEngine } from "./Engine.ts"
+import { makeEngine } from "./Engine.ts"
+import type { DockerEngineOptions } from "./EngineOptions.ts"
 import { followImport } from "./ImageStream.ts"
 
 /** Options of {@link buildSandboxImage}. */
