@@ -1,7 +1,7 @@
 import type { SessionId } from "@holdfast/core"
 import { makeSessionId } from "@holdfast/core"
 import { Effect } from "effect"
-import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
@@ -15,12 +15,22 @@ import { failureOf, newFolder, optionsOf, serverOfTest } from "./support/workspa
 /** Not to be found anywhere by accident, and different in each run. */
 const makeSecret = () => `s3cret-${crypto.randomUUID()}`
 
+/** What is there; undefined for what git has removed meanwhile. */
+const unlessGone = <A>(read: () => A): A | undefined => {
+  try {
+    return read()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error
+    return undefined
+  }
+}
+
 /** All that is in files below a folder, and their names. */
 const textsBelow = (folder: string): ReadonlyArray<string> =>
-  readdirSync(folder, { recursive: true, encoding: "utf8" }).flatMap((name) => {
-    const path = join(folder, name)
-    const stats = lstatSync(path, { throwIfNoEntry: false })
-    return stats?.isFile() === true ? [path, readFileSync(path, "latin1")] : [path]
+  (unlessGone(() => readdirSync(folder, { withFileTypes: true })) ?? []).flatMap((entry) => {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) return [path, ...textsBelow(path)]
+    return entry.isFile() ? [path, unlessGone(() => readFileSync(path, "latin1")) ?? ""] : [path]
   })
 
 describe("credentials", () => {

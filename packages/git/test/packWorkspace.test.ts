@@ -210,7 +210,7 @@ describe("a packed repository", () => {
     const { file, packed, target } = await move(folder)
     expect(packed.bytes).toBeLessThan(10_000)
     expect(statSync(file).mode & 0o777).toBe(0o600)
-    const config = readFileSync(join(target, ".git", "config"), "utf8")
+    const config = readFileSync(join(target, ".git", "config"), "utf8") + manifestOf(file)
     for (const word of ["s3cret", "owned", "/tmp", "filter", "alias", "helper", "bad", "worse"]) {
       expect(config).not.toContain(word)
     }
@@ -347,6 +347,17 @@ describe("packing and unpacking that cannot be done", () => {
     }
   })
 })
+
+/** The manifest in a packed file. */
+const manifestOf = (file: string): string => {
+  const bytes = readFileSync(file)
+  const end = bytes.indexOf("\n")
+  const tree = bytes.subarray(0, end).toString().split(" ").at(-1)!
+  const cwd = temporaryFolder()
+  gitIn(cwd, "init", "--quiet", "--bare")
+  execFileSync("git", ["unpack-objects", "-q"], { cwd, input: bytes.subarray(end + 1) })
+  return gitIn(cwd, "cat-file", "blob", `${tree}:manifest.json`)
+}
 
 /** A packed folder in which one file has a name that no tree should have. */
 const forged = (path: string) => {
