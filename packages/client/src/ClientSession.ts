@@ -16,7 +16,9 @@ import type {
   ScreenAnswer,
   SessionAnswer,
   SessionId,
-  TimelineAnswer
+  TimelineAnswer,
+  WorkspaceAction,
+  WorkspaceResult
 } from "@holdfast/core"
 import type { CallOptions, SendOptions } from "./CallOptions.ts"
 import type { ClientTerminal, TerminalSize } from "./ClientTerminal.ts"
@@ -136,6 +138,11 @@ export interface ClientSession {
   readonly files: SessionFiles
   /** Runs a command once in the workspace, to its end. */
   readonly exec: (command: string, options?: ExecOptions) => Promise<ExecAnswer>
+  /**
+   * Does something with the git repository that the session works in, where it does: commit, push, a pull request, or a look at
+   * branches, changes and their diff. Takes up to 5 minutes. `done` of the result is `do` of the action.
+   */
+  readonly workspace: (action: WorkspaceAction, options?: CallOptions) => Promise<WorkspaceResult>
   /** Where the log can be downloaded, by who is signed in by cookie; others send their token with it. */
   readonly exportUrl: (format: ExportFormat) => string
   /** The export itself. */

@@ -65,6 +65,7 @@ const optionsAt: { readonly [K in PromiseMethod<ClientSession>]: number } = {
   timelineAt: 1,
   artifacts: 0,
   exec: 1,
+  workspace: 1,
   export: 1,
   share: 0,
   revoke: 1

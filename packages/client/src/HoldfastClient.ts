@@ -24,7 +24,7 @@ export interface ConnectOptions {
   readonly WebSocket?: WebSocketConstructor
   /** Bounds of the pause before another attempt; it doubles, and a random part of it is waited. Default 250 and 15,000. */
   readonly reconnect?: { readonly minMs?: number; readonly maxMs?: number }
-  /** How long an HTTP call may take, default 30,000; `exec` has its own time on top, up- and downloads have 10 minutes. */
+  /** How long an HTTP call may take, default 30,000; `exec` has its own time on top, `workspace` has 5 minutes, up- and downloads have 10. */
   readonly timeoutMs?: number
   /** Gets what listeners throw. Default: it is thrown where nobody catches it, which browsers report and which ends Node. */
   readonly onListenerError?: (error: unknown) => void
@@ -37,6 +37,8 @@ export interface CreateOptions extends CallOptions {
   /** What it is to run, in that backend's terms. */
   readonly spec: unknown
   readonly title?: string
+  /** False: the first prompt opens it, or a member who begins to write one. Default true. */
+  readonly open?: boolean
   /** Names that begin with `holdfast.` are the server's. */
   readonly labels?: { readonly [name: string]: string }
   /** Made by the caller, so that a repeat makes no second session; new ones unless given. */
@@ -61,7 +63,7 @@ export interface HoldfastClient {
   readonly list: (options?: ListOptions) => Promise<SessionsAnswer>
   /** A session by its id. Throws `ClientError` of kind `invalid` for what cannot be one. */
   readonly session: (sessionId: string) => ClientSession
-  /** Makes a session and opens it; the view shows it open. */
+  /** Makes a session and opens it, unless told not to; the view shows it open. */
   readonly create: (options: CreateOptions) => Promise<ClientSession>
   readonly backends: (options?: CallOptions) => Promise<ReadonlyArray<BackendAnswer>>
   /** Does not wait for the next attempt; begins anew where it was refused. */

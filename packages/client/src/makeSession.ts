@@ -14,7 +14,8 @@ import {
   ScreenAnswer,
   SessionAnswer,
   type SessionId,
-  TimelineAnswer
+  TimelineAnswer,
+  WorkspaceResult
 } from "@holdfast/core"
 import * as Schema from "effect/Schema"
 import type { SendOptions } from "./CallOptions.ts"
@@ -35,6 +36,9 @@ const typingMs = 3_000
 /** On top of a command's own time, for what is around it. */
 const execMarginMs = 15_000
 const defaultExecMs = 60_000
+
+/** A push of a large repository, and what the session's backend may take to be heard of again. */
+const workspaceMs = 5 * 60_000
 
 const ArtifactsAnswer = Schema.Struct({
   artifacts: Schema.Array(ArtifactAnswer),
@@ -174,6 +178,14 @@ export const makeSession = (parts: SessionParts, sessionId: SessionId): ClientSe
         signal
       })
     },
+    workspace: (action, options) =>
+      http.json(WorkspaceResult, {
+        method: "POST",
+        path: `${path}/workspace`,
+        json: action,
+        timeoutMs: workspaceMs,
+        signal: options?.signal
+      }),
     exportUrl: (format) => http.urlOf(`${path}/export`, { format }),
     export: (format, options) =>
       http.response({ method: "GET", path: `${path}/export`, query: { format }, signal: options?.signal }),

@@ -37,6 +37,9 @@ describe("the client with Effect", () => {
       const branch = yield* session.fork({ title: "branch" })
       assert.notStrictEqual(branch.sessionId, session.sessionId)
       assert.strictEqual((yield* session.get()).summary.title, "with Effect")
+      assert.strictEqual((yield* session.workspace({ do: "branches" })).done, "branches")
+      const refused = yield* Effect.flip(session.workspace({ do: "push" }))
+      assert.strictEqual(refused.problem.kind, "unsupported")
     })
     await Effect.runPromise(Effect.scoped(Effect.provide(program, HoldfastClient.layer(options()))))
     for (let look = 0; server.connections() > 0 && look < 1_000; look++) {

@@ -21,7 +21,15 @@ export const tokenFor = (sub: string, seconds: number, roles: ReadonlyArray<stri
 export const openServer = (options: Partial<ServeOptions> = {}): Promise<PlainServer> => {
   const agent = scriptedBackend({
     name: "agent",
-    capabilities: { prompts: true, steer: true, interrupt: true, permissions: true, questions: true, fork: true },
+    capabilities: {
+      prompts: true,
+      steer: true,
+      interrupt: true,
+      permissions: true,
+      questions: true,
+      fork: true,
+      workspace: true
+    },
     openings: scriptedAgents()
   })
   return serve({

@@ -52,6 +52,7 @@ const permissionOptions: ReadonlyArray<PermissionOption> = [
 ]
 
 type Prompt = Extract<BackendCommand, { readonly type: "prompt" }>
+type Workspace = Extract<BackendCommand, { readonly type: "workspace" }>
 
 /** The turn that runs. */
 interface RunningTurn {
@@ -93,6 +94,7 @@ export const scriptedAgents = (): ((request: OpenRequest) => ScriptedOpening) =>
 export const scriptedAgent = (natives: ScriptedNatives = scriptedNatives(), nativeId = "native"): ScriptedAnswer => {
   let count = 0
   let running: RunningTurn | undefined
+  let commits = 0
 
   const nextId = (session: ScriptedSession, kind: string) => `${kind}-${session.request.generation}-${++count}`
 
@@ -243,6 +245,23 @@ export const scriptedAgent = (natives: ScriptedNatives = scriptedNatives(), nati
     return turn
   }
 
+  /** Of a repository it has only the commits: it tells them with their author, and no remote takes a push. */
+  const atWorkspace = (session: ScriptedSession, { action, type }: Workspace): ReturnType<ScriptedAnswer> => {
+    if (action.do === "branches") {
+      return Effect.succeed({
+        workspace: { done: "branches", current: "work", base: "main", branches: ["main", "work"] }
+      })
+    }
+    if (action.do !== "commit") return refused(type, `the remote refuses ${action.do}`)
+    const sha = String(++commits).padStart(40, "0")
+    const { author, message } = action
+    session.say({
+      type: "workspace.committed",
+      data: { sha, message, ...(author === undefined ? {} : { author: author.name }) }
+    })
+    return Effect.succeed({ workspace: { done: "commit", sha } })
+  }
+
   const perform = (command: BackendCommand, session: ScriptedSession): ReturnType<ScriptedAnswer> => {
     switch (command.type) {
       case "prompt":
@@ -297,6 +316,8 @@ export const scriptedAgent = (natives: ScriptedNatives = scriptedNatives(), nati
           ? refused(command.type, `there is no turn ${command.throughTurn}`)
           : Effect.succeed({ nativeId: branch.nativeId })
       }
+      case "workspace":
+        return atWorkspace(session, command)
       case "write":
         session.say({ type: "terminal.output", bytes: command.bytes })
         return Effect.succeed({})

@@ -3,6 +3,8 @@
  * no other, and the caller's role bounds what they may do before `decide` is asked.
  */
 import {
+  type BackendLost,
+  type BackendRefused,
   type ClientCommand,
   type CommandId,
   CommandRejected,
@@ -20,7 +22,9 @@ import {
   type SessionPage,
   type SessionQuery,
   type SessionSummary,
-  type SpecInvalid
+  type SpecInvalid,
+  type WorkspaceAction,
+  type WorkspaceResult
 } from "@holdfast/core"
 import {
   type CommandError,
@@ -69,6 +73,12 @@ export interface SessionAccessService {
     /** Undefined where the sender made none: such a command cannot be a repeat. */
     commandId: CommandId | undefined
   ) => Effect.Effect<Receipt, CommandError | SessionNotFound>
+  /** Does something with the repository that a session works in, as the caller, who joins first like with a command. */
+  readonly workspace: (
+    caller: Caller,
+    sessionId: SessionId,
+    action: WorkspaceAction
+  ) => Effect.Effect<WorkspaceResult, CommandError | SessionNotFound | BackendRefused | BackendLost>
   readonly fork: (
     caller: Caller,
     sessionId: SessionId,
@@ -237,6 +247,16 @@ export function makeSessionAccess(holdfast: HoldfastService): Effect.Effect<Sess
       )
     }
 
+    const workspace: SessionAccessService["workspace"] = Effect.fn("SessionAccess.workspace")(
+      function* (caller, sessionId, action) {
+        const { name, participantId, role } = caller.identity
+        yield* check(caller, sessionId)
+        yield* checkRole(caller, sessionId, "workspace", "member")
+        yield* Cache.get(joined, JSON.stringify([sessionId, role, participantId, name]))
+        return yield* holdfast.workspace(sessionId, action, { actor: participantId as ParticipantId })
+      }
+    )
+
     const fork: SessionAccessService["fork"] = Effect.fn("SessionAccess.fork")(function* (caller, sessionId, given) {
       const { name, participantId, role, sessionId: only } = caller.identity
       yield* check(caller, sessionId)
@@ -258,7 +278,7 @@ export function makeSessionAccess(holdfast: HoldfastService): Effect.Effect<Sess
       yield* Cache.invalidate(known, keyOf(caller, sessionId))
     })
 
-    return { list, followList, allow, create, command, fork, remove }
+    return { list, followList, allow, create, command, workspace, fork, remove }
   })
 }
 

@@ -11,6 +11,7 @@ import { PromptsApi } from "./PromptsApi.ts"
 import { RequestsApi } from "./RequestsApi.ts"
 import { HealthApi, ServerApi } from "./ServerApi.ts"
 import { SessionsApi } from "./SessionsApi.ts"
+import { WorkspaceApi } from "./WorkspaceApi.ts"
 
 const document = (spec: Record<string, unknown>): Record<string, unknown> =>
   completeDocument(HoldfastApi as unknown as HttpApi.Top, spec as never) as never
@@ -25,6 +26,7 @@ export class HoldfastApi extends HttpApi.make("holdfast")
   .add(ArtifactsApi)
   .add(LogApi)
   .add(FilesApi)
+  .add(WorkspaceApi)
   .add(SignInApi)
   .add(AuthApi)
   .add(HealthApi)

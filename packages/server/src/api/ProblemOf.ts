@@ -1,5 +1,7 @@
 /** Errors of the server's parts in core's words for them, whichever face answers. */
 import {
+  type BackendLost,
+  type BackendRefused,
   type CommandRejected,
   describeIssue,
   type EventInvalid,
@@ -21,6 +23,8 @@ import type { Refused } from "./Problems.ts"
 /** What an endpoint may fail with; each has its problem. */
 export type ApiError =
   | AuthUnavailable
+  | BackendLost
+  | BackendRefused
   | CommandRejected
   | EventInvalid
   | LogUnavailable
@@ -91,6 +95,9 @@ const workspaceProblem = ({ detail, path, reason }: WorkspaceError): Problem => 
 
 const byTag: { readonly [T in ApiError["_tag"]]: (error: Extract<ApiError, { readonly _tag: T }>) => Problem } = {
   AuthUnavailable: ({ detail, retryAfterMs }) => problem("unavailable", detail, { retryAfterMs }),
+  BackendLost: ({ message }) => problem("unavailable", message, { retryAfterMs: 5_000 }),
+  BackendRefused: ({ message, retryable }) =>
+    retryable ? problem("busy", message, { retryAfterMs: 1_000 }) : problem("unsupported", message),
   CommandRejected: ({ field, message, reason }) => problem(reason, message, field === undefined ? {} : { field }),
   EventInvalid: ({ field, message }) => problem("invalid", message, { field }),
   LogUnavailable: ({ message, reason }) =>

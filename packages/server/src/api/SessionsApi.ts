@@ -14,6 +14,11 @@ export const NewSession = Schema.Struct({
   backend: Schema.String.annotate({ description: "A name of `GET /backends`." }),
   spec: Schema.Unknown.annotate({ description: "What it is to run, in that backend's terms." }),
   title: Schema.optionalKey(title),
+  open: Schema.optionalKey(
+    Schema.Boolean.annotate({
+      description: "False: the first prompt opens it, or a member who begins to write one. True unless given."
+    })
+  ),
   labels: Schema.optionalKey(
     Schema.Record(Schema.String, Schema.String).annotate({
       description: "Names that begin with `holdfast.` are the server's."
@@ -59,7 +64,7 @@ export class SessionsApi extends HttpApiGroup.make("sessions")
     HttpApiEndpoint.post("create", "/sessions", { payload: NewSession, success: CreatedAnswer }).annotateMerge(
       says(
         "Make a session",
-        "Makes it and begins to open it; follow its events to see it open. The caller becomes its owner. A repeat with the same " +
+        "Makes it and begins to open it, unless `open` is false; follow its events to see it open. The caller becomes its owner. A repeat with the same " +
           "`sessionId` and `commandId` gives the first receipt."
       )
     ),

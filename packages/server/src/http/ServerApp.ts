@@ -21,6 +21,7 @@ import { promptsRoutes } from "../api/PromptsRoutes.ts"
 import { requestsRoutes } from "../api/RequestsRoutes.ts"
 import { healthRoutes, serverRoutes } from "../api/ServerRoutes.ts"
 import { sessionsRoutes } from "../api/SessionsRoutes.ts"
+import { workspaceRoutes } from "../api/WorkspaceRoutes.ts"
 import { layerAuthenticated } from "../auth/AuthMiddleware.ts"
 import type { Authenticator } from "../auth/Authenticator.ts"
 import type { RequestGuard } from "../auth/RequestGuard.ts"
@@ -65,6 +66,7 @@ const routes = ({ config, guard, isStopping, streams }: ServerAppOptions) =>
         artifactsRoutes,
         logRoutes(streams),
         filesRoutes,
+        workspaceRoutes,
         signInRoutes(guard),
         authRoutes,
         healthRoutes({ guard, isStopping, metrics: config.metrics })

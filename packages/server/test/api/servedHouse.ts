@@ -67,7 +67,8 @@ export const withHouse = async (
       questions: true,
       resume: true,
       fork: true,
-      suspend: true
+      suspend: true,
+      workspace: true
     },
     openings: scriptedAgents()
   })

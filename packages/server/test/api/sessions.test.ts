@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { makeCommandId, makeSessionId } from "@holdfast/core"
-import { withHouse } from "./servedHouse.ts"
+import { type Parsed, withHouse } from "./servedHouse.ts"
 
 describe("sessions over HTTP", () => {
   it("are made once, however often the request is repeated", () =>
@@ -15,6 +15,17 @@ describe("sessions over HTTP", () => {
         json.sessions.map(({ title }: { title: string }) => title),
         ["Once"]
       )
+    }))
+
+  it("are made without being opened where that is asked for, and opened by the first prompt", () =>
+    withHouse(async ({ ask, until }) => {
+      const made = await ask("POST", "/api/v1/sessions", { body: { backend: "agent", spec: {}, open: false } })
+      assert.strictEqual(made.status, 201)
+      const { sessionId } = made.json
+      const { json } = await ask("GET", `/api/v1/sessions/${sessionId}`)
+      assert.strictEqual(json.state.chart.lifecycle, "created")
+      await ask("POST", `/api/v1/sessions/${sessionId}/prompts`, { body: { text: "hello" } })
+      await until(sessionId, ({ chart, lastTurnId }) => chart.lifecycle === "open" && lastTurnId !== null)
     }))
 
   it("are listed a page at a time, the newest first, and by what is searched", () =>
@@ -218,5 +229,39 @@ describe("who takes part, and what the work led to", () => {
       )
       assert.deepStrictEqual((await ask("GET", `${at}/artifacts`)).json.artifacts, [{ artifactId, artifact: merged }])
       assert.strictEqual((await ask("PUT", `${at}/artifacts/none`, { body: { artifact } })).json.kind, "not_found")
+    }))
+})
+
+describe("the repository that a session works in", () => {
+  it("is committed to in the name of who asks, and told as an event", () =>
+    withHouse(async ({ agent, ask }) => {
+      const at = `/api/v1/sessions/${await agent()}`
+      const body = { do: "commit", message: "Fix the build" }
+      const { json, status } = await ask("POST", `${at}/workspace`, { body })
+      assert.strictEqual(status, 200)
+      assert.deepStrictEqual(json, { done: "commit", sha: "1".padStart(40, "0") })
+      const { json: log } = await ask("GET", `${at}/events`)
+      const committed = log.events.find(({ type }: Parsed) => type === "workspace.committed")
+      assert.deepStrictEqual(committed.data, { sha: json.sha, message: "Fix the build", author: "Owner" })
+    }))
+
+  it("says what is wrong: with the action, with the backend, with the session", () =>
+    withHouse(async ({ agent, ask, terminal, until }) => {
+      const sessionId = await agent()
+      const at = `/api/v1/sessions/${sessionId}`
+      const bad = await ask("POST", `${at}/workspace`, { body: { do: "commit", message: "" } })
+      assert.strictEqual(bad.status, 400)
+      assert.strictEqual((await ask("POST", `${at}/workspace`, { body: { do: "rebase" } })).status, 400)
+      const refused = await ask("POST", `${at}/workspace`, { body: { do: "push" } })
+      assert.strictEqual(refused.status, 422)
+      assert.match(refused.json.detail, /the remote refuses push/)
+      const none = await ask("POST", `/api/v1/sessions/${await terminal()}/workspace`, { body: { do: "push" } })
+      assert.deepInclude(none.json, { status: 422, kind: "unsupported" })
+      await ask("POST", `${at}/close`, { body: {} })
+      await until(sessionId, ({ chart }) => chart.lifecycle === "closed")
+      const over = await ask("POST", `${at}/workspace`, { body: { do: "branches" } })
+      assert.include([409, 503], over.status)
+      const { json } = await ask("POST", `/api/v1/sessions/${makeSessionId()}/workspace`, { body: { do: "push" } })
+      assert.strictEqual(json.kind, "not_found")
     }))
 })
