@@ -1,9 +1,9 @@
 /**
- * Installs the tarballs into an empty app, and type-checks and runs the README's first example there, on this Node and on
- * the oldest that the packages are for.
+ * Installs the tarballs into an empty app, and type-checks and runs the README's first example there and the bridge's one file
+ * alone, on this Node and on the oldest that the packages are for.
  */
 import { spawnSync } from "node:child_process"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { run, withTarballs } from "./pack.ts"
@@ -72,6 +72,10 @@ withTarballs((packed) => {
         throw new Error(`The README's example printed something else than the README says:\n${output}`)
       }
       console.log(`The README's example runs on the packed packages with Node ${version.trim()}.`)
+      // One file, for sandboxes: it runs without any of the packages beside it.
+      const program = join(oldest, "holdfast-bridge.mjs")
+      copyFileSync(join(app, "node_modules/@holdfast/bridge/dist/holdfast-bridge.mjs"), program)
+      run(node, [program, "--version"], oldest)
     }
   } finally {
     rmSync(app, { recursive: true })

@@ -7,6 +7,7 @@ import { mkdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe } from "vitest"
 import { bridgeIt, type BridgeTest } from "./support/bridgeTest.ts"
+import type { CopiedEvent } from "./support/ControlPlane.ts"
 import { opening } from "./support/opening.ts"
 
 /** Runs one prompt, in whose turn the model writes a file by a tool, and kills the bridge afterwards. */
@@ -44,31 +45,45 @@ const runTurn = async (
   assert.strictEqual(readFileSync(join(project, "written"), "utf8"), "by the agent\n")
   assert.include(JSON.stringify(plane.events), "It is written.")
 
-  const server = plane.events.find((event) => event.type === "process.spawned")
-  assert(server?.type === "process.spawned")
-  bridge.kill("SIGKILL")
-  await bridge.exited
-  made.start(environmentOf(join(made.folder, "agent"), model.url))
-  await plane.waitUntil("the loss is told", () => plane.events.at(-1)?.type === "backend.lost")
-  assert.isFalse(await promises.isAlive(server.data))
   const { nativeId } = plane.events.findLast((event) => event.type === "backend.identified")?.data ?? {}
   const known = nativeId ?? (opened.type === "performed" ? opened.result.opened?.nativeId : undefined)
   assert.isString(known)
-  const again = await plane.command({
-    ...opening(2),
-    backend: agent,
-    spec: { cwd: "project", ...spec },
-    nativeId: known!
-  })
-  assert.deepInclude(again, { type: "performed" })
+  const lostOf = async (generation: number) => {
+    await plane.waitUntil("the loss is told", () => plane.events.at(-1)?.type === "backend.lost")
+    assert.strictEqual(plane.events.at(-1)!.generation, generation)
+  }
+  const openAgain = async (generation: number) => {
+    const again = { ...opening(generation), backend: agent, spec: { cwd: "project", ...spec }, nativeId: known! }
+    assert.deepInclude(await plane.command(again), { type: "performed" })
+    const isServer = (event: CopiedEvent) => event.type === "process.spawned" && event.generation === generation
+    await plane.waitUntil("its server is told", () => plane.events.some(isServer))
+    const server = plane.events.find(isServer)
+    assert(server?.type === "process.spawned")
+    return server.data
+  }
+
+  // The agent dies alone: the sandbox and its bridge live on.
+  const server = plane.events.find((event) => event.type === "process.spawned")
+  assert(server?.type === "process.spawned")
+  process.kill(server.data.pid, "SIGKILL")
+  await lostOf(1)
+  const second = await openAgain(2)
+  assert.strictEqual(plane.hellos.length, 1)
+
+  bridge.kill("SIGKILL")
+  await bridge.exited
+  made.start(environmentOf(join(made.folder, "agent"), model.url))
+  await lostOf(2)
+  assert.isFalse(await promises.isAlive(second))
+  await openAgain(3)
 }
 
 describe("an agent in a bridge", () => {
-  bridgeIt("Codex performs a turn, dies with its bridge, and is opened again", (test) =>
+  bridgeIt("Codex performs a turn, and is opened again when it dies, alone or with its bridge", (test) =>
     runTurn(test, "codex", (folder, url) => writeCodexHome({ folder, url }).environment)
   )
 
-  bridgeIt("Opencode performs a turn, dies with its bridge, and is opened again", (test) =>
+  bridgeIt("Opencode performs a turn, and is opened again when it dies, alone or with its bridge", (test) =>
     runTurn(test, "opencode", (folder, url) => writeOpencodeHome({ folder, url }).environment)
   )
 })

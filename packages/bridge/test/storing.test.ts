@@ -1,5 +1,4 @@
 /** What a bridge does with its log: at its bound, on a full disk, in a snapshot, damaged, and restored from an older one. */
-import { execFileSync } from "node:child_process"
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe } from "vitest"
@@ -41,18 +40,22 @@ describe("the log of a bridge", () => {
     }
   )
 
-  bridgeIt("loses nothing to a full disk, and goes on when there is room", async ({ closing, control, house }) => {
+  bridgeIt("loses nothing to a full disk, and goes on when there is room", async ({ control, house }) => {
     const plane = await control()
     const made = await house({ HOLDFAST_BRIDGE_URL: plane.url })
     const disk = join(made.folder, "disk")
     mkdirSync(disk)
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=6m", "tmpfs", disk])
-    closing(async () => execFileSync("umount", ["--lazy", disk]))
-    const bridge = made.start({ HOLDFAST_BRIDGE_DATA: join(disk, "data") })
-    closing(() => {
-      bridge.kill("SIGKILL")
-      return bridge.exited
-    })
+    // A small disk that only this bridge sees, and that is gone with it.
+    const mounted = [
+      "unshare",
+      "--map-root-user",
+      "--mount",
+      "sh",
+      "-c",
+      `mount -t tmpfs -o size=6m none '${disk}' && exec "$@"`,
+      "sh"
+    ]
+    made.start({ HOLDFAST_BRIDGE_DATA: join(disk, "data") }, mounted)
     await plane.waitUntil("it greets", () => plane.hellos.length === 1)
     await plane.command(opening(1))
     plane.setAcking(false)
