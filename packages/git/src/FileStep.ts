@@ -1,5 +1,6 @@
 /** Steps on files, with errors as git's. */
 import { Effect } from "effect"
+import { access } from "node:fs/promises"
 import { GitError, gitError } from "./GitError.ts"
 
 /** The error of a file operation. */
@@ -22,3 +23,10 @@ export const unlessAbsent = (error: NodeJS.ErrnoException): undefined => {
   if (error.code !== "ENOENT" && error.code !== "ENOTDIR") throw error
   return undefined
 }
+
+/** Whether there is a file or a folder. */
+export const isThere = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false
+  )

@@ -2,7 +2,7 @@
 import type { CommitAuthor } from "@holdfast/core"
 import { Effect, Schedule } from "effect"
 import { createHash } from "node:crypto"
-import { access } from "node:fs/promises"
+import { fileStep, isThere } from "./FileStep.ts"
 import { type GitError, gitError } from "./GitError.ts"
 import { inRepository, resolve, type WorkspaceRepository } from "./WorkspaceRepository.ts"
 
@@ -60,7 +60,8 @@ export const commitAll = Effect.fnUntraced(function* (
     codes: [0, 1]
   })
   // The end of a merge is worth a commit also where it changes nothing.
-  if (staged.exitCode === 0 && !(yield* isThere(repository.ownPath("MERGE_HEAD")))) return null
+  if (staged.exitCode === 0 && !(yield* fileStep(operation, () => isThere(repository.ownPath("MERGE_HEAD")))))
+    return null
   const values = {
     GIT_AUTHOR_NAME: name,
     GIT_AUTHOR_EMAIL: email,
@@ -71,11 +72,3 @@ export const commitAll = Effect.fnUntraced(function* (
   yield* Effect.retry(inRepository(repository, operation, args, { values, stdin: message }), whileBusy)
   return yield* resolve(repository, operation, "HEAD^{commit}")
 })
-
-const isThere = (path: string): Effect.Effect<boolean> =>
-  Effect.promise(() =>
-    access(path).then(
-      () => true,
-      () => false
-    )
-  )

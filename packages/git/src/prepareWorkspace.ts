@@ -1,9 +1,9 @@
 /** Makes a session's workspace: a clone of a repository, on a branch of its own. */
 import type { WorkspaceSpec } from "@holdfast/core/cloud"
 import { Effect, Exit } from "effect"
-import { access, mkdir, readdir, rm, writeFile } from "node:fs/promises"
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { fileStep, unlessAbsent } from "./FileStep.ts"
+import { fileStep, isThere, unlessAbsent } from "./FileStep.ts"
 import { type GitError, gitError } from "./GitError.ts"
 import type { GitWorkspace, PrepareOptions } from "./GitWorkspace.ts"
 import { makeWorkspace, ownSettings, remoteTimeoutMs, sessionBranch, specProblem } from "./openWorkspace.ts"
@@ -221,9 +221,3 @@ const clear = (folder: string): Effect.Effect<void, GitError> =>
       await rm(join(folder, name), { recursive: true, force: true, maxRetries: 3 })
     }
   })
-
-const isThere = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false
-  )
