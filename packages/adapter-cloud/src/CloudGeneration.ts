@@ -45,6 +45,7 @@ export const makeCloudGeneration = ({ inner, name, onPassed, request, secrets, s
   const opened = Deferred.makeUnsafe<Opened, BackendLost | SpecInvalid>()
   const ended = Deferred.makeUnsafe<void>()
   const outbox = makeCopyOutbox(onPassed)
+  let refusal: SpecInvalid | undefined
   let isClosing = false
   let wasOpen = false
   let phase: "opening" | "open" | "over" = "opening"
@@ -123,16 +124,12 @@ export const makeCloudGeneration = ({ inner, name, onPassed, request, secrets, s
             came = { reason: String(message ?? reason).slice(0, 10_000), retryable: retryable === true }
             return
           }
-          case "turn.started":
-            busy = true
-            break
-          case "turn.completed":
-            busy = false
-            break
-          case "terminal.marked":
-            busy = event.data?.mark === "running"
         }
-        copies.push(screenEvent(event, origin, sandbox))
+        const copy = screenEvent(event, origin, sandbox)
+        if (copy.type === "turn.started") busy = true
+        else if (copy.type === "turn.completed") busy = false
+        else if (copy.type === "terminal.marked") busy = copy.data.mark === "running"
+        copies.push(copy)
       })
       if (copies.length > 0) outbox.push(copies)
       if (came !== undefined) Deferred.doneUnsafe(ended, Exit.void)
@@ -153,11 +150,9 @@ export const makeCloudGeneration = ({ inner, name, onPassed, request, secrets, s
       if (phase === "open") finish({ type: "backend.closed", data: { reason } })
     },
     lost: (reason: string, retryable: boolean) => lose(reason, retryable),
-    /** What was asked for cannot be run. */
+    /** What was asked for cannot be run: that is what its loss says, if it is not open. */
     invalid: (error: SpecInvalid) => {
-      if (phase !== "opening") return
-      over()
-      Deferred.doneUnsafe(opened, Exit.fail(error))
+      refusal = error
     },
     /** Nobody reads it any more. */
     leave: () => {
@@ -169,7 +164,7 @@ export const makeCloudGeneration = ({ inner, name, onPassed, request, secrets, s
 
   function lose(reason: string, retryable: boolean) {
     const error = new BackendLost({ backend: name, reason, retryable })
-    if (phase === "opening") Deferred.doneUnsafe(opened, Exit.fail(error))
+    if (phase === "opening") Deferred.doneUnsafe(opened, Exit.fail(refusal ?? error))
     else outbox.fail(error)
     over()
   }

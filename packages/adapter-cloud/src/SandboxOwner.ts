@@ -11,7 +11,7 @@ import {
   type SandboxProviderError,
   type SandboxRequest
 } from "@holdfast/core/cloud"
-import { Clock, Deferred, Effect, Exit, Fiber, FiberSet } from "effect"
+import { Cause, Clock, Deferred, Effect, Exit, Fiber, FiberSet } from "effect"
 import type { BreakerCell } from "./BreakerCell.ts"
 import { type BridgeLink, type BridgeLinkListener, makeBridgeLink, type WireCredentials } from "./BridgeLink.ts"
 import type { BridgeQuotas } from "./BridgeQuota.ts"
@@ -19,7 +19,8 @@ import type { CloudGeneration, Opened } from "./CloudGeneration.ts"
 import { dialBridge } from "./DialIn.ts"
 import { decideLifecycle, initialLifecycle, isOver, nextDue } from "./lifecycle/SandboxLifecycle.ts"
 import type { LifecycleAction, LifecycleInput, SandboxPolicy } from "./lifecycle/LifecycleTypes.ts"
-import { openInner } from "./openInner.ts"
+import { makeBundleCarrier, NotCarried } from "./handoff/BundleCarrier.ts"
+import { type Carry, openInner } from "./openInner.ts"
 import { makeSandboxCalls } from "./SandboxCalls.ts"
 import { hashToken, makeDialKey, makeSandboxToken, sameHash, type SandboxToken } from "./SandboxTokens.ts"
 
@@ -99,6 +100,8 @@ export interface SandboxOwner {
   /** The log has everything up to this number. */
   readonly passed: (through: number, weight: number) => void
   readonly link: () => BridgeLink | undefined
+  /** The provider's name for it; null while there is none. */
+  readonly sandboxId: () => string | null
   readonly admit: (token: SandboxToken) => Effect.Effect<BridgeAdmission, BridgeRefused>
   /** Nothing is left to look after. */
   readonly isOver: () => boolean
@@ -144,11 +147,13 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
     let isHeldNoted = false
     let ending: Fiber.Fiber<void> | undefined
 
+    /** Nobody takes anything from the mailbox any more. */
+    let isDone = false
     const inbox: Array<{ readonly input: LifecycleInput; readonly taken?: Deferred.Deferred<void> }> = []
     let wake: (() => void) | undefined
 
     const put = (input: LifecycleInput, taken?: Deferred.Deferred<void>) => {
-      const isLost = isOver(lifecycle)
+      const isLost = isDone || isOver(lifecycle)
       if (isLost || inbox.length >= mailboxCapacity) {
         if (!isLost) parts.background(Effect.logError(`a sandbox has too much to do: ${input.type} is left out`))
         if (taken !== undefined) Deferred.doneUnsafe(taken, Exit.void)
@@ -367,6 +372,14 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
 
     const reattached = (self: CloudGeneration): Opened => ({ capabilities: self.inner.capabilities })
 
+    const carrier = makeBundleCarrier(provider)
+    const carry: Carry = (bundle, into) =>
+      Effect.suspend(() => {
+        const { sandboxId } = lifecycle
+        if (sandboxId !== null) return carrier.send(bundle, sandboxId, into)
+        return Effect.fail(new NotCarried({ reason: "its sandbox is gone", retryable: true }))
+      })
+
     const execute = (action: LifecycleAction): Effect.Effect<void> =>
       Effect.suspend(() => {
         switch (action.do) {
@@ -384,8 +397,8 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
             const self = generation
             if (self === undefined || door === undefined) return Effect.void
             fork?.(
-              Effect.map(openInner(self, door.link, isFresh, remark), (came) => {
-                if (generation !== self || self.isOver()) return
+              Effect.map(openInner(self, door.link, isFresh, remark, carry), (came) => {
+                if (generation !== self) return
                 if ("capabilities" in came) {
                   opened = came
                   feed({ type: "innerOpened" })
@@ -498,8 +511,12 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
       }
     }).pipe(
       Effect.scoped,
+      Effect.catchCause((cause) =>
+        Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError("a sandbox is not looked after any more", cause)
+      ),
       Effect.ensuring(
         Effect.sync(() => {
+          isDone = true
           fork = undefined
           closeDoor("the host stops", BridgeCloseCode.goingAway)
           generation?.lost("nobody looks after its sandbox any more", true)
@@ -513,7 +530,7 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
     return {
       sessionId,
       begin: (self, input) => {
-        if (isOver(lifecycle)) return false
+        if (isDone || isOver(lifecycle)) return false
         generation = self
         opened = undefined
         isFresh = false
@@ -549,6 +566,7 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
         if (isHeld) hold()
       },
       link: () => door?.link,
+      sandboxId: () => lifecycle.sandboxId,
       admit: (token) =>
         Effect.suspend(() => {
           const refuse = (why: BridgeRefused["why"], detail: string) => Effect.fail(new BridgeRefused({ why, detail }))
