@@ -86,6 +86,8 @@ class Refused extends Error {
 export const takeSettings = (env: Environment): BridgeSettings | SettingInvalid => {
   const given = { ...env }
   for (const name of Object.keys(env)) if (name.startsWith("HOLDFAST_BRIDGE_")) delete env[name]
+  // For the bridge's own start: what runs inside would put its code there.
+  delete env["NODE_COMPILE_CACHE"]
 
   const read = <K extends keyof typeof readers>(name: K): (typeof readers)[K][0]["Type"] | undefined => {
     const value = given[name]

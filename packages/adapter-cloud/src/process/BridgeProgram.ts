@@ -4,7 +4,13 @@ import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 
 /** The words of a program, or why there is none. */
-export type FoundProgram = { readonly words: ReadonlyArray<string> } | { readonly problem: string }
+export type FoundProgram =
+  | {
+      readonly words: ReadonlyArray<string>
+      /** Node and a file that `--version` only loads: what is compiled of it can be kept. */
+      readonly isNode?: boolean
+    }
+  | { readonly problem: string }
 
 /** The one file of `@holdfast/bridge`, run by the Node that this runs on. */
 export const findBridgeProgram = (): FoundProgram => {
@@ -16,6 +22,6 @@ export const findBridgeProgram = (): FoundProgram => {
     return { problem: "the package @holdfast/bridge is not installed: install it, or name a program" }
   }
   return existsSync(file)
-    ? { words: [process.execPath, file] }
+    ? { words: [process.execPath, file], isNode: true }
     : { problem: `${file} does not exist: build @holdfast/bridge, or name a program` }
 }

@@ -12,13 +12,14 @@ import { findProgram, isAlive, terminateTree, tree } from "@holdfast/process"
 import { Clock, Effect } from "effect"
 import { randomBytes } from "node:crypto"
 import { mkdir } from "node:fs/promises"
-import { dirname } from "node:path"
+import { dirname, join } from "node:path"
 import { checkRequest, socketUrl } from "../provider/CheckRequest.ts"
 import { getFileByExec, putFileByExec } from "../provider/FilesByExec.ts"
 import { type Fail, failing, fileFailure, providerDeadlines, within } from "../provider/ProviderErrors.ts"
 import { runDefaults } from "../provider/RunDefaults.ts"
 import { makeSerialByKey } from "../provider/SerialByKey.ts"
 import type { FoundProgram } from "./BridgeProgram.ts"
+import { makeCompileCache } from "./CompileCache.ts"
 import { filesOf, findBubblewrap } from "./Bubblewrap.ts"
 import { copyTree } from "./FileTree.ts"
 import { launchProgram } from "./LaunchProgram.ts"
@@ -44,6 +45,7 @@ const startingFor = providerDeadlines.copy
 export const makeProcessProvider = (options: ProcessProviderOptions): SandboxProvider => {
   const store = makeSandboxStore(options.folder)
   const serially = makeSerialByKey()
+  const compileCache = makeCompileCache(join(options.folder, "compiled"))
   const bubblewrap = options.isolation === "none" ? { problem: "no isolation was asked for" } : findBubblewrap()
   const isApart = options.isolation === "bubblewrap" || "path" in bubblewrap
   const prlimit = findProgram("prlimit", "/", { PATH: process.env["PATH"] ?? "" })
@@ -68,7 +70,7 @@ export const makeProcessProvider = (options: ProcessProviderOptions): SandboxPro
       const program = options.program()
       if ("problem" in program) return Effect.fail(fail("invalid", program.problem))
       const problem = programProblem(program.words)
-      return problem === undefined ? Effect.succeed(program.words) : Effect.fail(fail("invalid", problem))
+      return problem === undefined ? Effect.succeed(program) : Effect.fail(fail("invalid", problem))
     })
 
   const usable = (fail: Fail) =>
@@ -123,7 +125,7 @@ export const makeProcessProvider = (options: ProcessProviderOptions): SandboxPro
 
   const make = Effect.fnUntraced(function* (fail: Fail, request: SandboxRequest, snapshotId?: string) {
     yield* usable(fail)
-    const words = yield* programOf(fail)
+    const { isNode = false, words } = yield* programOf(fail)
     const checked = checkRequest(fail, request, limits)
     if ("error" in checked) return yield* checked.error
     if (request.image !== undefined) return yield* fail("invalid", "there are no images here: leave `image` out")
@@ -158,10 +160,14 @@ export const makeProcessProvider = (options: ProcessProviderOptions): SandboxPro
       })
       if (snapshotId !== undefined) yield* copyTree(fail, store.snapshotFiles(snapshotId), folders.files)
       const bridgeUrl = controlPlane.kind === "url" || !isApart ? request.controlPlane : socketUrl(controlPlane.name)
-      const outside = yield* enter(fail, viewOptions(words), record, folders, {
+      const compiled = isNode ? yield* compileCache(words) : undefined
+      const view = viewOptions(words)
+      const shown = compiled === undefined ? view : { ...view, readable: [...view.readable, compiled] }
+      const outside = yield* enter(fail, shown, record, folders, {
         words,
         environment: {
           ...request.environment,
+          ...(compiled === undefined ? {} : { NODE_COMPILE_CACHE: compiled }),
           HOLDFAST_BRIDGE_DATA: placesOf(record, folders).data,
           HOLDFAST_BRIDGE_URL: bridgeUrl
         }
