@@ -20,7 +20,7 @@ import { makeSerialByKey } from "../provider/SerialByKey.ts"
 import * as E2bApi from "./E2bApi.ts"
 import { makeScrub } from "./E2bFailures.ts"
 import { loadE2bSdk, sdkOptions } from "./E2bSdk.ts"
-import { awaitRouted, bridgeRuns, download, type Guest, runInGuest, startBridge, upload } from "./Guest.ts"
+import { awaitRouted, download, type Guest, lookForBridge, runInGuest, startBridge, upload } from "./Guest.ts"
 import { whyNotPublic } from "./PublicControlPlane.ts"
 import { isSnapshotName, readSnapshotName, snapshotName } from "./SnapshotName.ts"
 
@@ -137,10 +137,14 @@ export const makeE2bProvider = (options: E2bSandboxesOptions): SandboxProvider =
     ]
   }
 
-  /** Lengthens the life of one that somebody asks for and whose time is half over. */
+  /** Lengthens the life of one that somebody asks for and whose time is half over. Where that fails, the next one tries. */
   const keep = Effect.fnUntraced(function* (api: E2bApi.E2bApi, { endAt, sandboxID, state }: E2bApi.E2bSandbox) {
     if (state === "paused" || Date.parse(endAt) - (yield* Clock.currentTimeMillis) > lifetimeMs / 2) return
-    yield* E2bApi.extendSandbox(api, sandboxID, lifetimeMs)
+    yield* E2bApi.extendSandbox(api, sandboxID, lifetimeMs).pipe(
+      Effect.catch(({ detail }) =>
+        Effect.logWarning(`the life of the sandbox ${sandboxID} was not lengthened: ${detail}`)
+      )
+    )
   })
 
   /** Looks at one that is listed. It may end meanwhile. */
@@ -151,15 +155,18 @@ export const makeE2bProvider = (options: E2bSandboxesOptions): SandboxProvider =
   })
 
   /** Whether its bridge runs. Where that cannot be seen it is taken to: only E2B's word, or the bridge's end, stops anything. */
-  const conditionOf = (api: E2bApi.E2bApi, found: E2bApi.E2bSandbox & E2bApi.E2bAccess) =>
-    found.state === "paused"
-      ? Effect.succeed<SandboxInfo["condition"]>("stopped")
-      : bridgeRuns(guestOf(api, found), found.sandboxID, places.data).pipe(
-          Effect.map((runs): SandboxInfo["condition"] => (runs ? "running" : "stopped")),
-          Effect.timeoutOption(lookMs),
-          Effect.map(Option.getOrElse((): SandboxInfo["condition"] => "running")),
-          Effect.catch(() => Effect.succeed<SandboxInfo["condition"]>("running"))
-        )
+  const conditionOf = Effect.fnUntraced(function* (
+    api: E2bApi.E2bApi,
+    found: E2bApi.E2bSandbox & E2bApi.E2bAccess
+  ): Effect.fn.Return<SandboxInfo["condition"]> {
+    if (found.state === "paused") return "stopped"
+    const looked = yield* Effect.option(
+      Effect.timeout(lookForBridge(guestOf(api, found), found.sandboxID, places.data), lookMs)
+    )
+    if (Option.isNone(looked) || looked.value.runs) return "running"
+    const age = (yield* Clock.currentTimeMillis) - Date.parse(found.startedAt)
+    return looked.value.begun || age > providerDeadlines.create ? "stopped" : "starting"
+  })
 
   const make = Effect.fnUntraced(function* (fail: Fail, request: SandboxRequest, snapshotId?: string) {
     if (request.controlPlane.startsWith("unix:")) {
@@ -183,54 +190,55 @@ export const makeE2bProvider = (options: E2bSandboxesOptions): SandboxProvider =
       [keys.generation]: String(request.generation)
     }
 
+    const { generation, owner, sessionId } = request
+    const made = { owner, sessionId, generation, condition: "running" as const }
+
     /** Puts the bridge in and starts it; nothing of it is done twice. */
-    const begin = Effect.fnUntraced(function* (access: E2bApi.E2bAccess) {
-      const guest = guestOf(api, access)
-      yield* awaitRouted(guest)
-      if (file !== undefined) yield* upload(guest, places.program, file)
-      yield* startBridge(guest, {
-        sandbox: access.sandboxID,
-        words,
-        cwd: places.workspace,
-        data: places.data,
-        env: { ...request.environment, ...environment, HOLDFAST_BRIDGE_URL: request.controlPlane },
-        ...(file === undefined ? {} : { leastNode })
-      })
-    })
+    const begin = Effect.fnUntraced(
+      function* (access: E2bApi.E2bAccess) {
+        const guest = guestOf(api, access)
+        yield* awaitRouted(guest)
+        if (file !== undefined) yield* upload(guest, places.program, file)
+        yield* startBridge(guest, {
+          sandbox: access.sandboxID,
+          words,
+          cwd: places.workspace,
+          data: places.data,
+          env: { ...request.environment, ...environment, HOLDFAST_BRIDGE_URL: request.controlPlane },
+          ...(file === undefined ? {} : { leastNode })
+        })
+      },
+      // Not found would be said of what it is made from.
+      Effect.mapError((error) => (error.failure === "not_found" ? fail("unavailable", error.detail) : error))
+    )
 
     return yield* serially(
       JSON.stringify(metadata),
       Effect.gen(function* () {
-        const [there] = (yield* E2bApi.listSandboxes(api, metadata)).filter(({ state }) => state !== "paused")
-        if (there !== undefined) {
-          const { found, guest } = yield* enter(api, there.sandboxID)
+        const [listed] = (yield* E2bApi.listSandboxes(api, metadata)).filter(({ state }) => state !== "paused")
+        const there = listed === undefined ? undefined : yield* E2bApi.getSandbox(api, listed.sandboxID)
+        if (there !== undefined && there.state !== "paused") {
           // One that was made in a call which did not come to its end, or whose bridge has ended since.
-          if (!(yield* bridgeRuns(guest, there.sandboxID, places.data))) yield* begin(found)
-          return infoOf(there, "running")[0]!
+          const { runs } = yield* lookForBridge(guestOf(api, there), there.sandboxID, places.data)
+          if (!runs) yield* begin(there)
+          return { ...made, sandboxId: there.sandboxID, createdAt: Date.parse(there.startedAt) }
         }
         // Listed by its metadata from the moment on at which E2B has it, whether or not we hear of it.
-        const access = yield* Effect.acquireUseRelease(
-          E2bApi.createSandbox(api, snapshotId ?? request.image ?? template, metadata, lifetimeMs),
-          (made) => Effect.as(begin(made), made),
-          (made, exit) =>
+        const { sandboxID } = yield* Effect.acquireUseRelease(
+          E2bApi.createSandbox(api, snapshotId ?? request.image ?? template, metadata, lifetimeMs).pipe(
+            Effect.mapError((error) =>
+              error.failure === "not_found" && snapshotId === undefined
+                ? fail("invalid", `E2B has no template ${request.image ?? template}: ${error.detail}`)
+                : error
+            )
+          ),
+          (access) => Effect.as(begin(access), access),
+          (access, exit) =>
             exit._tag === "Success"
               ? Effect.void
-              : E2bApi.killSandbox(api, made.sandboxID).pipe(Effect.timeout(undoMs), Effect.ignore)
-        ).pipe(
-          Effect.mapError((error) =>
-            error.failure === "not_found" && snapshotId === undefined
-              ? fail("invalid", `E2B has no template ${request.image ?? template}: ${error.detail}`)
-              : error
-          )
+              : E2bApi.killSandbox(api, access.sandboxID).pipe(Effect.timeout(undoMs), Effect.ignore)
         )
-        return {
-          sandboxId: access.sandboxID,
-          owner: request.owner,
-          sessionId: request.sessionId,
-          generation: request.generation,
-          condition: "running" as const,
-          createdAt: yield* Clock.currentTimeMillis
-        }
+        return { ...made, sandboxId: sandboxID, createdAt: yield* Clock.currentTimeMillis }
       })
     )
   })

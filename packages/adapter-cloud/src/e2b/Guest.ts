@@ -112,7 +112,7 @@ const commandFailed = (fail: Fail, scrub: Scrub, node: string, thrown: unknown):
 
 const Started = Schema.Struct({ started: Schema.Literal(true) })
 const Reaped = Schema.Struct({ reaped: Schema.Boolean })
-const Looked = Schema.Struct({ runs: Schema.Boolean })
+const Looked = Schema.Struct({ begun: Schema.Boolean, runs: Schema.Boolean })
 const Ran = Schema.Struct({
   exitCode: Schema.NullOr(Schema.Int),
   timedOut: Schema.Boolean,
@@ -125,9 +125,9 @@ const Ran = Schema.Struct({
 export const startBridge = (guest: Guest, task: Omit<Extract<GuestTask, { do: "start" }>, "do">) =>
   Effect.asVoid(ask(guest, { do: "start", ...task }, Started, { timeoutMs: 30_000 }))
 
-/** Whether the bridge runs. */
-export const bridgeRuns = (guest: Guest, sandbox: string, data: string) =>
-  Effect.map(ask(guest, { do: "look", sandbox, data }, Looked, { timeoutMs: 10_000 }), ({ runs }) => runs)
+/** Whether the bridge was started in this sandbox, and whether it runs. */
+export const lookForBridge = (guest: Guest, sandbox: string, data: string) =>
+  ask(guest, { do: "look", sandbox, data }, Looked, { timeoutMs: 10_000 })
 
 /** Runs a program to its end; `env` is below what the run itself has. When it is interrupted, all that it started is ended. */
 export const runInGuest = (

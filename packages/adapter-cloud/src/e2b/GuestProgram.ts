@@ -49,7 +49,7 @@ export type GuestTask =
       readonly env: Readonly<Record<string, string>>
       readonly leastNode?: readonly [major: number, minor: number]
     }
-  /** Whether the bridge runs. */
+  /** Whether the bridge was started in this sandbox, and whether it runs. */
   | { readonly do: "look"; readonly sandbox: string; readonly data: string }
 
 /**
@@ -133,12 +133,13 @@ const exec = async () => {
 
 const bridgeFile = () => task.data + "/bridge.json"
 const startOf = (pid) => { const stat = read("/proc/" + pid + "/stat"); return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] }
-const bridgeRuns = () => {
+const bridgeHere = () => {
   try {
     const { sandbox, pid, start } = JSON.parse(read(bridgeFile()))
+    if (sandbox !== task.sandbox) return { begun: false, runs: false }
     const state = /\\) (\\S)/.exec(read("/proc/" + pid + "/stat"))?.[1]
-    return sandbox === task.sandbox && state !== undefined && state !== "Z" && startOf(pid) === start
-  } catch { return false }
+    return { begun: true, runs: state !== undefined && state !== "Z" && startOf(pid) === start }
+  } catch { return { begun: false, runs: false } }
 }
 
 const start = async () => {
@@ -149,7 +150,7 @@ const start = async () => {
   }
   const isStale = (env) => env.some((entry) => entry.startsWith("${sandboxMarker}=") && entry !== "${sandboxMarker}=" + task.sandbox)
   if (!(await reap(isStale))) return answer({ problem: "processes that the snapshot brought along could not be ended" })
-  if (bridgeRuns()) return answer({ started: true })
+  if (bridgeHere().runs) return answer({ started: true })
   for (const folder of [task.cwd, task.data]) fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
   const logFile = task.data + "/bridge.log"
   const log = fs.openSync(logFile, "w", 0o600)
@@ -175,7 +176,7 @@ const run = {
   exec,
   start,
   reap: async () => answer({ reaped: await reap((env) => env.includes("${runMarker}=" + task.id)) }),
-  look: async () => answer({ runs: bridgeRuns() })
+  look: async () => answer(bridgeHere())
 }
 run[task.do]().catch((error) => answer({ problem: String(error) }))
 `

@@ -237,7 +237,7 @@ describe("making a sandbox", () => {
     expect((await failed(provider.create(asked))).failure).toBe("unavailable")
     const [made] = counterpart.sandboxes()
     expect(await Effect.runPromise(provider.list(asked.owner)), "it is listed").toMatchObject([
-      { sandboxId: made!.id, sessionId: asked.sessionId, condition: "stopped" }
+      { sandboxId: made!.id, sessionId: asked.sessionId, condition: "starting" }
     ])
 
     // The program of one that was left unfinished is started, and started once.

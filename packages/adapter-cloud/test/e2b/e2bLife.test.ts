@@ -93,6 +93,10 @@ describe("a sandbox's life", () => {
       expect(left()).toBeCloseTo(60, 0)
     }
     expect(lengthened()).toBe(2)
+
+    await counterpart.setEnd(sandboxId, Date.now() + 20 * minute)
+    counterpart.inject({ on: /\/timeout$/, answer: { status: 400, body: `{"code":400,"message":"no longer"}` } })
+    expect(await Effect.runPromise(provider.status(sandboxId)), "which need not work").toBe("running")
   })
 
   it("is not longer than the account's plan takes, and its end is told", async () => {
