@@ -157,7 +157,8 @@ describe("a sandbox", () => {
         owner,
         sessionId,
         generation: 1,
-        controlPlane: `unix:${sandboxPlace(home.store).socket}`,
+        // Nobody listens there.
+        controlPlane: "http://127.0.0.1:9",
         environment: {
           HOLDFAST_BRIDGE_TOKEN: token,
           HOLDFAST_BRIDGE_SESSION: sessionId,

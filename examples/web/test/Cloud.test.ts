@@ -26,11 +26,11 @@ beforeAll(async () => {
   backend = scriptedBackend({
     name: "cloud",
     capabilities: { prompts: true, interrupt: true, resume: true, suspend: true },
-    openings: (request, count) => {
+    openings: (request) => {
       const waiter = waiters.shift()
       if (waiter === undefined) begun.push(request)
       else waiter(request)
-      return { ...agents(request, count), waits: "advance" }
+      return { ...agents(request), waits: "advance" }
     }
   })
   stage = await openStage({
@@ -147,7 +147,6 @@ describe("a session in a sandbox", () => {
     await page.getByText("Asleep: nobody used it for 30 min. It wakes as you write").waitFor()
     await picture(page, "asleep-phone")
     await page.getByRole("textbox", { name: "Prompt", exact: true }).pressSequentially("go on")
-    await page.getByRole("button", { name: "Send" }).click()
     const second = await nextOpening()
     expect(second.sandbox).toMatchObject({ snapshotId: "snap-1" })
     await tell(second, { type: "sandbox.warming", data: { reason: "restoring what was kept" } })
@@ -156,6 +155,7 @@ describe("a session in a sandbox", () => {
     await tell(second, { type: "sandbox.ready", data: {} })
     await Effect.runPromise(backend.advance)
     await badge(page, "ready")
+    await page.getByRole("button", { name: "Send" }).click()
     await page.getByRole("article", { name: "Agent" }).getByText("go on").waitFor()
     expect(stage.faults).toEqual([])
   })

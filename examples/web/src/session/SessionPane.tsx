@@ -1,6 +1,6 @@
 /** One session: its head, its timeline or terminal, what is typed below, and what is known of it beside. */
 import { timelineEntries } from "@holdfast/core"
-import { History, Info, ListTree, LoaderCircle, SquareTerminal } from "lucide-react"
+import { GitBranch, History, Info, ListTree, LoaderCircle, type LucideIcon, SquareTerminal } from "lucide-react"
 import { useCallback, useEffect, useEffectEvent, useState } from "react"
 import { useHost } from "../Host.ts"
 import { later } from "../later.tsx"
@@ -11,6 +11,7 @@ import { Composer } from "../timeline/Composer.tsx"
 import { sandboxText } from "../timeline/SandboxLine.tsx"
 import { TimelineView } from "../timeline/TimelineView.tsx"
 import { cloudSpecOf } from "./cloudSpec.ts"
+import { ChangesView } from "../workspace/ChangesView.tsx"
 import { EndBanner } from "./EndBanner.tsx"
 import type { SessionActions } from "./SessionActions.ts"
 import { mayDo } from "./mayDo.ts"
@@ -29,8 +30,8 @@ const TerminalView = later(async () => (await import("../terminal/TerminalView.t
 const FaceView = later(async () => (await import("../terminal/FaceView.tsx")).FaceView)
 const PastScreen = later(async () => (await import("../terminal/PastScreen.tsx")).PastScreen)
 
-/** The two faces of a session. */
-type Face = "timeline" | "terminal"
+/** The faces of a session; `changes` where it works in a git repository. */
+type Face = "timeline" | "terminal" | "changes"
 
 export interface SessionPaneProps {
   readonly sessionId: string
@@ -139,6 +140,9 @@ export const SessionPane = (props: SessionPaneProps) => {
           <div className="faces" role="group" aria-label="Face">
             <FaceButton face="timeline" chosen={face} onChoose={setFace} />
             <FaceButton face="terminal" chosen={face} onChoose={setFace} />
+            {state?.capabilities?.workspace === true ? (
+              <FaceButton face="changes" chosen={face} onChoose={setFace} />
+            ) : null}
           </div>
           <button
             className="button icon"
@@ -187,6 +191,8 @@ export const SessionPane = (props: SessionPaneProps) => {
               ) : (
                 <TimelineView view={viewOfPast(view, past)} session={session} you={you} readOnly />
               )
+            ) : face === "changes" ? (
+              <ChangesView view={view} session={session} you={you} />
             ) : !showsTerminal ? (
               <TimelineView view={view} session={session} you={you} {...(view.hasOlder ? { loadOlder } : {})} />
             ) : hasTerminal ? (
@@ -235,6 +241,12 @@ export const SessionPane = (props: SessionPaneProps) => {
   )
 }
 
+const faces: { readonly [F in Face]: readonly [Icon: LucideIcon, word: string, key: string] } = {
+  timeline: [ListTree, "Timeline", " (T)"],
+  terminal: [SquareTerminal, "Terminal", " (T)"],
+  changes: [GitBranch, "Changes", ""]
+}
+
 const FaceButton = ({
   chosen,
   face,
@@ -244,14 +256,13 @@ const FaceButton = ({
   readonly chosen: Face
   readonly onChoose: (face: Face) => void
 }) => {
-  const Icon = face === "timeline" ? ListTree : SquareTerminal
-  const word = face === "timeline" ? "Timeline" : "Terminal"
+  const [Icon, word, hint] = faces[face]
   return (
     <button
       className="button quiet"
       type="button"
       aria-label={word}
-      title={`${word} (T)`}
+      title={`${word}${hint}`}
       aria-pressed={face === chosen}
       onClick={() => onChoose(face)}
     >

@@ -25,6 +25,9 @@ export const isWorthSaying = (condition: string, lifecycle: Lifecycle): boolean 
  */
 export const sandboxWords = (condition: string, lifecycle: Lifecycle): SandboxWords => {
   if (lifecycle === "suspended") return { look: "asleep", words: "asleep" }
+  if ((lifecycle === "closed" || lifecycle === "failed") && condition !== "failed") {
+    return { look: "stopped", words: "stopped" }
+  }
   switch (condition) {
     case "pending":
     case "warming":
@@ -40,8 +43,6 @@ export const sandboxWords = (condition: string, lifecycle: Lifecycle): SandboxWo
     case "failed":
       return { look: "failed", words: "failed" }
     default:
-      return lifecycle === "closed" || lifecycle === "failed"
-        ? { look: "stopped", words: "stopped" }
-        : { look: "ready", words: "ready" }
+      return { look: "ready", words: "ready" }
   }
 }
