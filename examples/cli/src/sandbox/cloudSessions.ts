@@ -3,8 +3,9 @@ import { createCloud, type PlainCloud } from "@holdfast/adapter-cloud"
 import { codexBackend } from "@holdfast/adapter-codex"
 import { opencodeBackend } from "@holdfast/adapter-opencode"
 import { ptyBackend } from "@holdfast/adapter-pty"
+import type { SessionId } from "@holdfast/core"
 import type { SandboxProvider } from "@holdfast/core/cloud"
-import { tokenCredentials } from "@holdfast/git"
+import { forgeOf, tokenCredentials } from "@holdfast/git"
 import * as Effect from "effect/Effect"
 import { delimiter, join } from "node:path"
 
@@ -53,12 +54,14 @@ export const cloudSessions = async ({
     }
     return values
   }
+  const broker = tokenCredentials(gitTokens())
   const { backend, ...cloud } = await createCloud({
     owner,
     providers,
     controlPlane,
     inner: [ptyBackend({ elsewhere: true }), codexBackend({ elsewhere: true }), opencodeBackend({ elsewhere: true })],
-    credentials: tokenCredentials(gitTokens()),
+    credentials: broker,
+    forge: (repository, sessionId) => forgeOf(repository, { broker, sessionId: sessionId as SessionId }),
     // Only what agents are given anyway: names in a spec are whoever's made the session, and these values are this process's.
     environment: (names) =>
       Effect.sync(() =>
