@@ -27,7 +27,11 @@ const dial = (
     socket.once("upgrade", (response) => {
       token = response.headers["holdfast-sandbox-token"] as string | undefined
     })
-    socket.once("open", () => resolve({ socket, token }))
+    socket.once("open", () => {
+      // The greeting may come in the same packet as the upgrade: it waits until somebody listens.
+      socket.pause()
+      resolve({ socket, token })
+    })
     socket.once("unexpected-response", (_request, { statusCode }) => {
       resolve(statusCode!)
       socket.terminate()

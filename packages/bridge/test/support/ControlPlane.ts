@@ -220,8 +220,11 @@ export const openControlPlane = async (options: ControlPlaneOptions = {}) => {
       isAcking = is
       if (is && connection !== undefined) ack(connection)
     },
-    /** Works a connection that was made from here. */
-    accept: serve,
+    /** Works a connection that was made from here, and paused since. */
+    accept: (socket: WebSocket) => {
+      serve(socket)
+      socket.resume()
+    },
     close: async () => {
       for (const socket of sockets.clients) socket.terminate()
       connection?.terminate()
