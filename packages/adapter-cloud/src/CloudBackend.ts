@@ -19,6 +19,8 @@ import type { CloudOptions, InnerBackend } from "./CloudOptions.ts"
 import { type CloudGeneration, makeCloudGeneration } from "./CloudGeneration.ts"
 import { cloudCapabilities, makeCloudSession } from "./CloudSession.ts"
 import { type CloudSecrets, makeCloudCheck, type RecordedSpec } from "./CloudSpec.ts"
+import { makeBundleCarrier } from "./handoff/BundleCarrier.ts"
+import { acceptBundle } from "./handoff/cloudHandoff.ts"
 import { defaultSandboxPolicy, longestOpening } from "./lifecycle/SandboxLifecycle.ts"
 import type { SandboxPolicy } from "./lifecycle/LifecycleTypes.ts"
 import { sweepOrphans } from "./OrphanSweep.ts"
@@ -224,6 +226,7 @@ export const makeCloud = (options: CloudOptions): Effect.Effect<Cloud, never, Sc
         opened: how,
         snapshots: provider.capabilities.snapshot,
         pullRequests,
+        carrier: makeBundleCarrier(provider),
         onDetach: () => {
           detached = true
         }
@@ -277,6 +280,7 @@ export const makeCloud = (options: CloudOptions): Effect.Effect<Cloud, never, Sc
       places: [...providers.keys()],
       check,
       open,
+      unpack: (request) => Effect.flatMap(recorded(request.spec), ({ spec }) => acceptBundle(name, spec, request)),
       openTimeoutMs: longestOpening(policy),
       performTimeoutMs: policy.staleAfterMs + policy.heartbeatMs + performMs,
       start: (lookup) =>

@@ -11,6 +11,8 @@ import { BackendCommandJson } from "@holdfast/core/cloud"
 import { Effect, Schema } from "effect"
 import type { CloudGeneration, Opened } from "./CloudGeneration.ts"
 import type { CommandFailed } from "./CommandBook.ts"
+import type { BundleCarrier } from "./handoff/BundleCarrier.ts"
+import { packSandbox } from "./handoff/cloudHandoff.ts"
 import type { PullRequests } from "./PullRequests.ts"
 import type { SandboxOwner } from "./SandboxOwner.ts"
 
@@ -39,6 +41,7 @@ export interface CloudSessionParts {
   readonly opened: Opened
   readonly snapshots: boolean
   readonly pullRequests: PullRequests
+  readonly carrier: BundleCarrier
   readonly onDetach: () => void
 }
 
@@ -131,6 +134,7 @@ export const makeCloudSession = (parts: CloudSessionParts): BackendSession => {
     ...(opened.taken === undefined ? {} : { taken: opened.taken }),
     events: generation.outbox.stream,
     perform,
+    pack: (request) => Effect.suspend(() => packSandbox(owner, generation, parts.carrier, request)),
     detach: Effect.sync(parts.onDetach)
   }
 }

@@ -1,11 +1,12 @@
 /** Opening the inner backend of a generation: what is asked of the bridge, and what its answer means. */
-import { type BridgeOpen, WorkspaceSpec } from "@holdfast/core/cloud"
+import { type BridgeBundle, type BridgeOpen, WorkspaceSpec } from "@holdfast/core/cloud"
 import { SpecInvalid } from "@holdfast/core"
 import { Effect } from "effect"
 import type { BridgeLink } from "./BridgeLink.ts"
 import type { CloudGeneration, Opened } from "./CloudGeneration.ts"
 import { inside } from "./CloudSpec.ts"
-import type { CommandFailed } from "./CommandBook.ts"
+import { CommandFailed } from "./CommandBook.ts"
+import type { NotCarried } from "./handoff/BundleCarrier.ts"
 
 /** It is not open, and why. */
 export interface NotOpened {
@@ -24,9 +25,16 @@ export const openInner = (
   self: CloudGeneration,
   link: BridgeLink,
   isFresh: boolean,
-  remark: Remark
+  remark: Remark,
+  carry: Carry
 ): Effect.Effect<Opened | NotOpened> => {
-  const { nativeId } = self.request
+  const { bundle, nativeId } = self.request
+  if (bundle !== undefined) {
+    return bring(link, bundle, carry).pipe(
+      Effect.flatMap((brought) => ask(self, link, nativeId, brought)),
+      Effect.catch((failed) => Effect.succeed(notOpened(self, failed)))
+    )
+  }
   return ask(self, link, nativeId).pipe(
     Effect.catch((failed) => {
       if (!isFresh || nativeId === undefined || failed.kind !== "lost" || failed.retryable) return Effect.fail(failed)
@@ -34,17 +42,36 @@ export const openInner = (
       remark("warning", message, "sandbox_memory_lost")
       return ask(self, link, undefined)
     }),
-    Effect.catch((failed) => {
-      if (failed.kind === "invalid") self.invalid(invalidBy(self, failed))
-      return Effect.succeed({ reason: failed.reason, retryable: failed.kind !== "invalid" && failed.retryable })
-    })
+    Effect.catch((failed) => Effect.succeed(notOpened(self, failed)))
   )
+}
+
+/** Carries a bundle of the host into the sandbox that is served. */
+export type Carry = (bundle: string, into: string) => Effect.Effect<BridgeBundle, NotCarried>
+
+/** Brings what the session has from elsewhere. */
+const bring = (link: BridgeLink, bundle: string, carry: Carry): Effect.Effect<BridgeBundle, CommandFailed> =>
+  Effect.gen(function* () {
+    const { folder } = yield* link.ask({ do: "receive" })
+    if (folder === undefined) {
+      const reason = "its bridge is of a version that takes nothing up"
+      return yield* new CommandFailed({ kind: "refused", reason, retryable: false })
+    }
+    return yield* carry(bundle, folder).pipe(
+      Effect.mapError(({ reason, retryable }) => new CommandFailed({ kind: "refused", reason, retryable }))
+    )
+  })
+
+const notOpened = (self: CloudGeneration, failed: CommandFailed): NotOpened => {
+  if (failed.kind === "invalid") self.invalid(invalidBy(self, failed))
+  return { reason: failed.reason, retryable: failed.kind !== "invalid" && failed.retryable }
 }
 
 const ask = (
   self: CloudGeneration,
   link: BridgeLink,
-  nativeId: string | undefined
+  nativeId: string | undefined,
+  bundle?: BridgeBundle
 ): Effect.Effect<Opened, CommandFailed> => {
   const { request, secrets, spec } = self
   const { forkOf, inDoubt, size } = request
@@ -58,7 +85,8 @@ const ask = (
     ...(nativeId === undefined ? {} : { nativeId }),
     ...(forkOf === undefined ? {} : { forkOf }),
     ...(size === undefined ? {} : { size }),
-    ...(spec.workspace === undefined ? {} : { workspace: spec.workspace })
+    ...(spec.workspace === undefined ? {} : { workspace: spec.workspace }),
+    ...(bundle === undefined ? {} : { bundle })
   }
   return Effect.map(link.ask(open), ({ opened }) => opened ?? { capabilities: self.inner.capabilities })
 }

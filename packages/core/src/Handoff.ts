@@ -8,6 +8,9 @@ import type { SessionId } from "./Ids.ts"
 /** The file of a bundle with the workspace, as a packer of workspaces wrote it. */
 export const workspaceFile = "workspace.pack"
 
+/** The file of a bundle that says what is in it: a {@link PackedSession} as JSON. */
+export const bundleManifest = "bundle.json"
+
 /** The folder of a bundle with what the agent itself remembers, in the agent's own files. */
 export const historyFolder = "history"
 

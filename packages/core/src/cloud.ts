@@ -3,6 +3,7 @@
  * a sandbox and its control plane. An entry of its own, so that browsers do not load it.
  */
 export * from "./cloud/BackendCommandJson.ts"
+export * from "./cloud/BridgeBundle.ts"
 export * from "./cloud/BridgeFrame.ts"
 export * from "./cloud/BridgeGateway.ts"
 export * from "./cloud/BridgeMessage.ts"

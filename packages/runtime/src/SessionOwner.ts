@@ -174,6 +174,8 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
             .pipe(Effect.catchTag("AppendConflict", (conflict) => Effect.fail(otherOwner(conflict.message))))
         }
         state = transaction.after
+        // Before the answers: whoever moved it lets go of it in the very step in which they have theirs.
+        if (records.some(({ type }) => type === "session.moved")) settleAt(state.backend)
         for (const { reply, outcome } of transaction.answers) {
           if (outcome instanceof CommandRejected) Deferred.doneUnsafe(reply, Exit.fail(outcome))
           else {
@@ -182,7 +184,6 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
           }
         }
         if (records.length === 0) return
-        if (records.some(({ type }) => type === "session.moved")) settleAt(state.backend)
         parts.onStored?.(records.length, transaction.before, state)
         for (const watch of watchers) watch(state)
         for (const effect of effectsOf(transaction.before, records)) {

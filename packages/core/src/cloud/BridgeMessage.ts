@@ -8,6 +8,7 @@ import { PromptId, SessionId, TurnId } from "../Ids.ts"
 import { TerminalDimension } from "../SessionEvent.ts"
 import { WorkspaceResult } from "../WorkspaceAction.ts"
 import { BackendCommandJson } from "./BackendCommandJson.ts"
+import { BridgeBundle } from "./BridgeBundle.ts"
 
 /** The version of the bridge protocol. */
 export const bridgeProtocolVersion = 1
@@ -71,7 +72,9 @@ export const BridgeOpen = Schema.Struct({
   forkOf: optional(text),
   inDoubt: Schema.Array(PromptId).check(Schema.isMaxLength(1_000)),
   size: optional(Schema.Struct({ cols: TerminalDimension, rows: TerminalDimension })),
-  workspace: optional(WorkspaceSpec)
+  workspace: optional(WorkspaceSpec),
+  /** The session comes from elsewhere: its pieces are in the folder that `receive` gave, and are taken up first. */
+  bundle: optional(BridgeBundle)
 })
 export type BridgeOpen = typeof BridgeOpen.Type
 
@@ -83,6 +86,10 @@ export const BridgeCommand = Schema.Union([
   /** Ends a generation of the inner backend by force, with all that it started. Nothing of it is told any more. */
   Schema.Struct({ do: Schema.Literal("end"), generation: count }),
   /** Everything is on disk and nothing is written until `thaw`: a snapshot may be taken. */
+  /** Packs what is open, between turns, and says where the pieces are; it goes on afterwards. See `PackRequest.restart`. */
+  Schema.Struct({ do: Schema.Literal("pack"), restart: Schema.Boolean }),
+  /** Makes an empty folder for the pieces of a bundle, and says where it is. */
+  Schema.Struct({ do: Schema.Literal("receive") }),
   Schema.Struct({ do: Schema.Literal("freeze") }),
   Schema.Struct({ do: Schema.Literal("thaw") }),
   /** Ends the inner backend politely, tells the rest, and exits with status 0. */
@@ -105,7 +112,11 @@ export const BridgeResult = Schema.Struct({
   turnId: optional(TurnId),
   nativeId: optional(text),
   opened: optional(BridgeOpened),
-  workspace: optional(WorkspaceResult)
+  workspace: optional(WorkspaceResult),
+  /** Of `pack` and `receive`: the folder of the pieces, as the sandbox sees it. */
+  folder: optional(text.check(Schema.isMaxLength(4_096))),
+  /** Of `pack`. */
+  bundle: optional(BridgeBundle)
 })
 export type BridgeResult = typeof BridgeResult.Type
 

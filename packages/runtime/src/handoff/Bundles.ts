@@ -1,12 +1,15 @@
 /** The folders that sessions are packed into on their way from one backend to another. */
-import { type EventLogService, type LogUnavailable, PackedSession, type SessionId } from "@holdfast/core"
+import {
+  bundleManifest,
+  type EventLogService,
+  type LogUnavailable,
+  PackedSession,
+  type SessionId
+} from "@holdfast/core"
 import { Effect, Schema, type Scope } from "effect"
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { loadState } from "../loadState.ts"
-
-/** A bundle says what is in it. */
-const manifestFile = "bundle.json"
 
 const decodeManifest = Schema.decodeUnknownEffect(Schema.fromJsonString(PackedSession))
 
@@ -42,11 +45,11 @@ export const makeBundles = (root: string): Bundles => {
         ({ folder, isKept }) => (isKept() ? Effect.void : remove(folder))
       ),
     seal: (folder, packed) =>
-      attempt(() => writeFile(join(folder, manifestFile), JSON.stringify(packed), { mode: 0o600 })),
+      attempt(() => writeFile(join(folder, bundleManifest), JSON.stringify(packed), { mode: 0o600 })),
     read: (folder) =>
       Effect.flatMap(
-        attempt(() => readFile(join(folder, manifestFile), "utf8")),
-        (text) => Effect.mapError(decodeManifest(text), (error) => new Error(`${manifestFile}: ${error.message}`))
+        attempt(() => readFile(join(folder, bundleManifest), "utf8")),
+        (text) => Effect.mapError(decodeManifest(text), (error) => new Error(`${bundleManifest}: ${error.message}`))
       ),
     remove,
     sweep: Effect.fnUntraced(function* (log) {

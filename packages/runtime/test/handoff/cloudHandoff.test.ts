@@ -1,0 +1,125 @@
+import { codexBackend } from "@holdfast/adapter-codex"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Stream } from "effect"
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { isQuiet } from "../agents/agentRuntime.ts"
+import {
+  bundlesIn,
+  type HandoffHouse,
+  openHandoffHouse,
+  specIn,
+  startHandoffRuntime,
+  statusOf
+} from "./handoffHouse.ts"
+import { openCloud } from "./cloudHouse.ts"
+
+const timeout = 90_000
+
+/** The words that the model was told of, in what it was sent last. */
+const knownTo = ({ model }: HandoffHouse) => [...new Set(JSON.stringify(model.requests.at(-1)!.body).match(/word\d+/g))]
+
+/** Codex in a sandbox, whose home is not the one of this machine. */
+const inCloud = ({ environments }: HandoffHouse) => ({
+  inner: { backend: "codex", spec: { approvalPolicy: "never", sandbox: "danger-full-access" } },
+  environment: { ...environments.there, HOLDFAST_AGENTS: process.env["HOLDFAST_AGENTS"]! }
+})
+
+const setUp = Effect.gen(function* () {
+  const house = yield* openHandoffHouse
+  const cloud = yield* openCloud(house.folder)
+  const { here } = house.environments
+  const codex = codexBackend({ name: "here", home: here["CODEX_HOME"]!, env: { values: here } })
+  const runtime = yield* startHandoffRuntime(house, { backends: [codex, cloud.backend] })
+  const { sessionId } = yield* runtime.holdfast.create({ backend: "here", spec: specIn(house.project) })
+  yield* runtime.until(sessionId, "the opening", isQuiet)
+  return { house, cloud, sessionId, ...runtime }
+})
+
+/** Kills the bridges of a session, wherever they are in what they do. */
+const killBridges = (sessionId: string) =>
+  Effect.sync(() => {
+    for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+      try {
+        const isBridge = readFileSync(join("/proc", pid, "cmdline"), "latin1").includes("holdfast-bridge.mjs")
+        const environment = isBridge ? readFileSync(join("/proc", pid, "environ"), "latin1") : ""
+        if (environment.includes(`HOLDFAST_BRIDGE_SESSION=${sessionId}`)) process.kill(Number(pid), "SIGKILL")
+      } catch (error) {
+        if (!["ENOENT", "ESRCH", "EACCES"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error
+      }
+    }
+  })
+
+describe("A session between this machine and a sandbox", () => {
+  it.live(
+    "goes there and comes back with its workspace, its log and what the agent remembers, and nothing of the sandbox is left",
+    () =>
+      Effect.gen(function* () {
+        const { cloud, events, holdfast, house, say, sessionId, until } = yield* setUp
+        const seen: Array<number> = []
+        yield* holdfast.follow(sessionId, 0).pipe(
+          Stream.runForEach((item) =>
+            Effect.sync(() => {
+              if ("events" in item) seen.push(...item.events.map(({ seq }) => seq))
+            })
+          ),
+          Effect.forkScoped
+        )
+        yield* say(sessionId, "say word1")
+        const before = statusOf(house.project)
+
+        yield* holdfast.handoff(sessionId, { backend: "cloud", spec: inCloud(house) })
+        yield* until(sessionId, "the opening in the cloud", (state) => isQuiet(state) && state.backend === "cloud")
+        yield* say(sessionId, "make word2")
+        yield* say(sessionId, "recall")
+        assert.deepStrictEqual(knownTo(house), ["word1", "word2"])
+        assert.strictEqual(statusOf(house.project), before)
+        assert.lengthOf(yield* cloud.sandboxes, 1)
+        assert.deepStrictEqual(bundlesIn(house), [])
+
+        yield* holdfast.handoff(sessionId, { backend: "here", spec: specIn(house.project) })
+        yield* until(sessionId, "the opening back here", (state) => isQuiet(state) && state.backend === "here")
+        assert.lengthOf(yield* cloud.sandboxes, 0)
+        assert.strictEqual(statusOf(house.project), `${before}? word2\n`)
+        assert.strictEqual(readFileSync(join(house.project, "ignored"), "utf8"), "stays\n")
+        assert.deepStrictEqual(readdirSync(dirname(house.project)), ["project"])
+        yield* say(sessionId, "say word3")
+        const state = yield* say(sessionId, "recall")
+        assert.deepStrictEqual(knownTo(house), ["word1", "word2", "word3"])
+        assert.deepInclude(state, { backend: "here", sandbox: null })
+        assert.deepStrictEqual(
+          seen,
+          seen.map((_, index) => index + 1)
+        )
+        const turns = (yield* events(sessionId)).filter(({ type }) => type === "turn.completed")
+        assert.lengthOf(turns, 5)
+        assert.deepStrictEqual(bundlesIn(house), [])
+      }).pipe(Effect.scoped),
+    timeout
+  )
+
+  it.live(
+    "is opened all the same where its bridge is killed on the way, and comes back to where its folder is gone",
+    () =>
+      Effect.gen(function* () {
+        const { cloud, holdfast, house, say, sessionId, until } = yield* setUp
+        yield* say(sessionId, "say word1")
+        const before = statusOf(house.project)
+        writeFileSync(join(house.project, "late"), "written between the turns\n")
+        yield* holdfast.handoff(sessionId, { backend: "cloud", spec: inCloud(house) })
+        yield* until(sessionId, "its sandbox", ({ sandbox }) => (sandbox?.sandboxId ?? null) !== null)
+        yield* killBridges(sessionId)
+        // What it brought is on this machine until it is open there.
+        yield* until(sessionId, "the opening in the cloud", isQuiet)
+        yield* say(sessionId, "recall")
+        assert.deepStrictEqual(knownTo(house), ["word1"])
+
+        rmSync(house.project, { recursive: true })
+        yield* holdfast.handoff(sessionId, { backend: "here", spec: specIn(house.project) })
+        yield* until(sessionId, "the opening back here", (state) => isQuiet(state) && state.backend === "here")
+        assert.strictEqual(statusOf(house.project), before.replace("? untracked", "? late\n? untracked"))
+        assert.isFalse(existsSync(join(house.project, "ignored")))
+      }).pipe(Effect.scoped),
+    timeout
+  )
+})
