@@ -12,7 +12,8 @@ import { makeHoldfast } from "@holdfast/runtime"
 import { Effect, type Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import { type CloudOptions, hashToken, makeCloud, makeSandboxToken } from "../src/index.ts"
-import { innerBackends, quickPolicy } from "./support/cloudHouse.ts"
+import { innerBackends } from "./support/cloudHouse.ts"
+import { quickPolicy } from "./support/quickPolicy.ts"
 import {
   connectBridge,
   hello,

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { buildBridge } from "@holdfast/bridge/build"
+import { buildBridge } from "../../../bridge/build.ts"
 
 let built: Promise<string> | undefined
 

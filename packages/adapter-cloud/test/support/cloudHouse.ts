@@ -11,6 +11,7 @@ import { join } from "node:path"
 import { type CloudOptions, makeCloud } from "../../src/index.ts"
 import { processSandboxes, type ProcessSandboxesOptions } from "../../src/process.ts"
 import { bridgeFile } from "./bridgeFile.ts"
+import { quickPolicy } from "./quickPolicy.ts"
 
 /** What may run inside. */
 export const innerBackends = [
@@ -45,9 +46,6 @@ export interface CloudHouseOptions extends Partial<Omit<CloudOptions, "providers
   /** Puts something between the bridges and the listener: gives the address that bridges are told. */
   readonly way?: (port: number) => Effect.Effect<number, unknown, Scope.Scope>
 }
-
-/** Times for tests: nothing waits for long, and what is left lingers for a moment only. */
-export const quickPolicy = { heartbeatMs: 1_000, staleAfterMs: 10_000, lingerMs: 2_000, spawnCooldownMs: 100 }
 
 /** Builds a house. Its end releases the backend, and so ends all sandboxes. */
 export const openCloudHouse = ({ provider, way, ...options }: CloudHouseOptions = {}) =>

@@ -1,0 +1,2 @@
+/** Times for tests: nothing waits for long, and what is left lingers for a moment only. */
+export const quickPolicy = { heartbeatMs: 1_000, staleAfterMs: 10_000, lingerMs: 2_000, spawnCooldownMs: 100 }
