@@ -1,5 +1,5 @@
 /** What a sandbox costs: keystrokes and floods through its bridge, catching up after a cut, starting, and memory at rest. */
-import { buildBridge } from "@holdfast/bridge/build"
+import { buildBridge } from "../../packages/bridge/build.ts"
 import type { EventRecord, SessionId } from "@holdfast/core"
 import type { PlainHoldfast } from "@holdfast/runtime"
 import { startFaultProxy } from "@holdfast/testkit"

@@ -143,6 +143,14 @@ describe("the layering check", () => {
     )
   })
 
+  it("lets tests that compose the house use other packages' test houses and the bridge's bundler", () => {
+    accepts("packages/runtime/test/A.test.ts", `import "../../adapter-codex/test/House.ts"`)
+    accepts("packages/runtime/test/deep/A.test.ts", `import "../../../bridge/build.ts"`)
+    refuses("packages/runtime/test/A.test.ts", `import "../../adapter-codex/src/House.ts"`, /leaves its own package/)
+    refuses("packages/runtime/src/A.ts", `import "../../bridge/build.ts"`, /leaves its own package/)
+    refuses("packages/core/test/A.test.ts", `import "../../bridge/build.ts"`, /leaves its own package/)
+  })
+
   it("refuses a relative import that leaves its package, also for types, re-exports, workers and tests", () => {
     const away = /leaves its own package/
     refuses("packages/runtime/src/A.ts", `import { a } from "../../core/src/A.ts"`, away)
