@@ -76,8 +76,8 @@ describe("run --cloud", () => {
   })
 
   it("types into it, and leaves it running in a terminal", async () => {
-    const terminal = home.terminal(["run", "--cloud", "process", "--", "sh", "-c", "echo ready; exec cat"])
-    await terminal.shows("ready")
+    const terminal = home.terminal(["run", "--cloud", "process", "--", "sh", "-c", "echo begun; exec cat"])
+    await terminal.shows("begun")
     terminal.type("typed here\r")
     await terminal.shows("typed here")
     terminal.type("\u001c")
