@@ -201,7 +201,9 @@ export const makeBridgeLink = (parts: BridgeLinkParts): BridgeLink => {
     acknowledged = stored
     noteSkew(hello.at)
     const { heartbeatMs } = parts
-    send({ type: "welcome", protocol: bridgeProtocolVersion, mirrored: stored, heartbeatMs })
+    // A log that was begun anew goes on behind what was received of the one before and waits to be stored.
+    const mirrored = hello.last < received ? received : stored
+    send({ type: "welcome", protocol: bridgeProtocolVersion, mirrored, heartbeatMs })
     for (const frame of book.waiting()) socket.send(frame)
     listener.onHello(hello)
   }

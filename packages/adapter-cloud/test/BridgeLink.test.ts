@@ -66,7 +66,18 @@ describe("The link to a bridge", () => {
     link.passed(2, 100)
     expect(await bridge.until(({ type }) => type === "ack")).toEqual({ type: "ack", through: 2 })
     bridge.drop()
-    expect(connect().said[0]).toMatchObject({ mirrored: 2 })
+    expect(connect({ last: 3 }).said[0]).toMatchObject({ mirrored: 2 })
+  })
+
+  it("takes what a log that was begun anew tells, and keeps what was received of the one before", () => {
+    const { batches, connect } = open()
+    const one = connect({ last: 3 })
+    one.events({ generation: 1, first: 1, events: [output("a"), output("b"), output("c")] })
+    one.drop()
+    const anew = connect({ last: 0 })
+    expect(anew.said[0]).toMatchObject({ mirrored: 3 })
+    anew.events({ generation: 1, first: 4, events: [output("d")] })
+    expect(originsOf(batches)).toEqual([1, 2, 3, 4])
   })
 
   it("sends unanswered commands again, in order and with their numbers, and goes on from what the bridge has taken", async () => {
