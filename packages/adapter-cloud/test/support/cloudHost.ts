@@ -6,6 +6,7 @@ import { makeBridgeServer } from "@holdfast/server"
 import { SqliteEventLog } from "@holdfast/store-sqlite"
 import { EventLog } from "@holdfast/core"
 import { Effect, Layer } from "effect"
+import { mkdirSync } from "node:fs"
 import { join } from "node:path"
 import { makeCloud } from "../../src/index.ts"
 import { quickPolicy } from "./quickPolicy.ts"
@@ -13,7 +14,9 @@ import { quickPolicy } from "./quickPolicy.ts"
 /** Opens a host over the log and the sandboxes of a folder. The scope's end stops it gracefully. */
 export const openHost = (folder: string, bridge: string) =>
   Effect.gen(function* () {
-    const socket = join(folder, "bridge.sock")
+    // Sandboxes see the whole folder of the socket.
+    mkdirSync(join(folder, "control"), { recursive: true })
+    const socket = join(folder, "control", "bridge.sock")
     const cloud = yield* makeCloud({
       owner: "host",
       inner: [ptyBackend({ elsewhere: true })],
