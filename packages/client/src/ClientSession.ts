@@ -120,6 +120,14 @@ export interface ClientSession {
   readonly updateArtifact: (artifactId: string, artifact: Artifact, options?: SendOptions) => Promise<Receipt>
   /** Makes a branch: a new session whose history is this one's up to `at`, the head unless given. */
   readonly fork: (options?: SendOptions & { readonly at?: number; readonly title?: string }) => Promise<ClientSession>
+  /**
+   * Moves the session to another backend, or to another folder, once its turn has ended. Takes as long as that, and as bringing its
+   * workspace there. `timeoutMs` is for the turn: 600,000 unless given. Its events go on where they were.
+   */
+  readonly handoff: (
+    to: { readonly backend: string; readonly spec: unknown; readonly restart?: boolean },
+    options?: SendOptions & { readonly timeoutMs?: number }
+  ) => Promise<Receipt>
   /** Deletes the session with its log. It must have ended. */
   readonly remove: (options?: CallOptions) => Promise<void>
 

@@ -58,6 +58,7 @@ const optionsAt: { readonly [K in PromiseMethod<ClientSession>]: number } = {
   addArtifact: 2,
   updateArtifact: 2,
   fork: 0,
+  handoff: 1,
   remove: 0,
   get: 0,
   page: 0,

@@ -136,6 +136,15 @@ export const makeSession = (parts: SessionParts, sessionId: SessionId): ClientSe
       })
       return parts.session(receipt.sessionId)
     },
+    handoff: ({ backend, restart, spec }, { commandId = makeCommandId(), signal, timeoutMs } = {}) =>
+      http.json(Receipt, {
+        method: "POST",
+        path: `${path}/handoff`,
+        json: defined({ backend, spec, restart, timeoutMs, commandId }),
+        timeoutMs: (timeoutMs ?? defaultQuietMs) + carryMs,
+        repeatable: true,
+        signal
+      }),
     remove: async (options) => http.done({ method: "DELETE", path, signal: options?.signal }),
 
     typing: (typing) => {
@@ -201,6 +210,12 @@ export const makeSession = (parts: SessionParts, sessionId: SessionId): ClientSe
   }
   return session
 }
+
+/** The server waits so long for the end of a turn before it moves a session, unless it is told otherwise: 10 minutes. */
+const defaultQuietMs = 600_000
+
+/** Packing a session's workspace and unpacking it elsewhere may take 10 minutes each, and a little more for the rest. */
+const carryMs = 25 * 60_000
 
 const blocksOf = (content: string | ReadonlyArray<ContentBlock>): ReadonlyArray<ContentBlock> =>
   typeof content === "string" ? [{ type: "text", text: content }] : content

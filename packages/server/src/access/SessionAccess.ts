@@ -30,6 +30,8 @@ import {
   type CommandError,
   type CreateSession,
   type ForkSession,
+  type HandoffSession,
+  type HandoffTarget,
   Holdfast,
   type HoldfastService
 } from "@holdfast/runtime"
@@ -83,6 +85,13 @@ export interface SessionAccessService {
     caller: Caller,
     sessionId: SessionId,
     options?: ForkForCaller
+  ) => Effect.Effect<Receipt, CommandError | SessionNotFound | SpecInvalid>
+  /** Moves a session to another backend, as the caller, who joins first like with a command. */
+  readonly handoff: (
+    caller: Caller,
+    sessionId: SessionId,
+    to: HandoffTarget,
+    options?: Omit<HandoffSession, "actor">
   ) => Effect.Effect<Receipt, CommandError | SessionNotFound | SpecInvalid>
   readonly remove: (
     caller: Caller,
@@ -272,13 +281,25 @@ export function makeSessionAccess(holdfast: HoldfastService): Effect.Effect<Sess
       })
     })
 
+    const handoff: SessionAccessService["handoff"] = Effect.fn("SessionAccess.handoff")(
+      function* (caller, sessionId, to, given) {
+        const { name, participantId, role, sessionId: only } = caller.identity
+        yield* check(caller, sessionId)
+        yield* checkRole(caller, sessionId, "session.move", commandRoles["session.move"])
+        // What is to run there is theirs to say, like that of a new session.
+        if (only !== null) return yield* rejection(sessionId, "session.move", "forbidden", forOneSession)
+        yield* Cache.get(joined, JSON.stringify([sessionId, role, participantId, name]))
+        return yield* holdfast.handoff(sessionId, to, { ...given, actor: participantId as ParticipantId })
+      }
+    )
+
     const remove: SessionAccessService["remove"] = Effect.fn("SessionAccess.remove")(function* (caller, sessionId) {
       yield* allow(caller, sessionId, "owner")
       yield* holdfast.remove(sessionId)
       yield* Cache.invalidate(known, keyOf(caller, sessionId))
     })
 
-    return { list, followList, allow, create, command, workspace, fork, remove }
+    return { list, followList, allow, create, command, workspace, fork, handoff, remove }
   })
 }
 

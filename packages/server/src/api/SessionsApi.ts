@@ -9,6 +9,9 @@ const seq = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
 const title = Schema.String.check(Schema.isMaxLength(1_000))
 const reason = Schema.optionalKey(Schema.String.check(Schema.isMaxLength(10_000)))
 
+/** Longest wait for the end of a turn before a session is moved: a day. */
+const maxQuietTimeoutMs = 24 * 60 * 60 * 1_000
+
 /** A session to make. */
 export const NewSession = Schema.Struct({
   backend: Schema.String.annotate({ description: "A name of `GET /backends`." }),
@@ -135,7 +138,35 @@ export class SessionsApi extends HttpApiGroup.make("sessions")
         ...idempotent
       }),
       success: CreatedAnswer
-    }).annotateMerge(says("Make a branch", "A new session whose history is this one's up to `at`."))
+    }).annotateMerge(says("Make a branch", "A new session whose history is this one's up to `at`.")),
+    HttpApiEndpoint.post("handoff", "/sessions/:sessionId/handoff", {
+      params: ofSession,
+      payload: Schema.Struct({
+        backend: Schema.String.annotate({
+          description: "A name of `GET /backends`; its own, to go to another folder."
+        }),
+        spec: Schema.Unknown.annotate({
+          description:
+            "What it is to run there. A backend of the server's machine needs its `cwd`: the workspace is brought there."
+        }),
+        restart: Schema.optionalKey(
+          Schema.Boolean.annotate({ description: "Start the program anew: the one way for what runs in a terminal." })
+        ),
+        timeoutMs: Schema.optionalKey(
+          Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: maxQuietTimeoutMs })).annotate({
+            description: "How long the end of the running turn is waited for; 600000 unless given."
+          })
+        ),
+        ...idempotent
+      }),
+      success: ReceiptAnswer
+    }).annotateMerge(
+      says(
+        "Move to another backend",
+        "Once its turn has ended; prompts that come meanwhile wait. The log goes on, workspace and memory go along. Answers when the " +
+          "new backend has it, and opens it; an answer that it did not go well means that nothing has changed. Going away ends it."
+      )
+    )
   )
   .middleware(Authenticated)
   .prefix("/api/v1")

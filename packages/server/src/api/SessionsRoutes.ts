@@ -40,7 +40,14 @@ export const sessionsRoutes = HttpApiBuilder.group(
           commandId
         ),
       fork: ({ params, payload }) =>
-        Effect.flatMap(CurrentCaller, (caller) => access.fork(caller, params.sessionId, payload))
+        Effect.flatMap(CurrentCaller, (caller) => access.fork(caller, params.sessionId, payload)),
+      handoff: ({ params, payload: { commandId, timeoutMs, ...to } }) =>
+        Effect.flatMap(CurrentCaller, (caller) =>
+          access.handoff(caller, params.sessionId, to, {
+            ...(commandId === undefined ? {} : { commandId }),
+            ...(timeoutMs === undefined ? {} : { timeoutMs })
+          })
+        )
     })
   })
 )

@@ -110,6 +110,11 @@ const requests = async (
     ["files.write", `${shell}/files/content?path=new.txt`, { body: new Uint8Array([1]) }],
     ["files.upload", `${shell}/files/upload`, { body: form }],
     ["files.exec", `${shell}/exec`, { body: { command: "true" } }],
+    [
+      "sessions.handoff",
+      `${shell}/handoff`,
+      { body: { backend: "pty", spec: { profile: "command", command: "cat", cwd: workspace }, restart: true } }
+    ],
     ["workspace.perform", `${at}/workspace`, { body: { do: "branches" } }],
     ["sessions.suspend", `${at}/suspend`, { body: {} }],
     ["sessions.open", `${at}/open`, { body: {} }],

@@ -1,6 +1,7 @@
 /** A whole server with a terminal and an agent, over a log on disk, and requests to it as a client sends them. */
 import { ptyBackend } from "@holdfast/adapter-pty"
 import type { SessionId, SessionState } from "@holdfast/core"
+import { movedWorkspaces } from "@holdfast/git"
 import { type PlainServer, serve, type ServerOptions } from "@holdfast/server"
 import { SqliteEventLog } from "@holdfast/store-sqlite"
 import { scriptedAgents, scriptedBackend } from "@holdfast/testkit"
@@ -78,6 +79,7 @@ export const withHouse = async (
     holdfast: {
       store: SqliteEventLog.layer({ path: join(folder, "log.db") }),
       backends: [ptyBackend(), agents],
+      handoff: { folder: join(folder, "bundles"), workspaces: movedWorkspaces() },
       onLog: (level, message) => logged.push(`${level} ${message}`)
     }
   })

@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { makeCommandId, makeSessionId } from "@holdfast/core"
+import { readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { type Parsed, withHouse } from "./servedHouse.ts"
 
 describe("sessions over HTTP", () => {
@@ -94,6 +96,25 @@ describe("sessions over HTTP", () => {
       const removed = await ask("DELETE", at)
       assert.deepStrictEqual([removed.status, removed.text], [204, ""])
       assert.strictEqual((await ask("GET", at)).json.kind, "not_found")
+    }))
+
+  it("are moved to another folder with what is in their workspace, if their program may be started anew", () =>
+    withHouse(async ({ ask, server, terminal, until, workspace }) => {
+      const sessionId = await terminal("cat")
+      const at = `/api/v1/sessions/${sessionId}/handoff`
+      writeFileSync(join(workspace, "file"), "mine")
+      const there = join(workspace, "..", "elsewhere")
+      const to = { backend: "pty", spec: { profile: "command", command: "cat", cwd: there } }
+      assert.strictEqual((await ask("POST", at, { body: to })).json.kind, "unsupported")
+      assert.strictEqual((await ask("POST", at, { body: { ...to, backend: "none" } })).json.field, "backend")
+      const commandId = makeCommandId()
+      const moved = await ask("POST", at, { body: { ...to, restart: true, commandId } })
+      assert.deepInclude(moved.json, { sessionId, commandId })
+      const state = await until(sessionId, ({ chart, generation }) => generation === 2 && chart.lifecycle === "open")
+      assert.strictEqual(state.left?.workspace, workspace)
+      assert.strictEqual(readFileSync(join(there, "file"), "utf8"), "mine")
+      assert.deepStrictEqual((await ask("POST", at, { body: { ...to, restart: true, commandId } })).json, moved.json)
+      assert.strictEqual((await server.holdfast.summary(sessionId)).workspace, there)
     }))
 
   it("take any command, keystrokes in base64 among them", () =>
