@@ -22,7 +22,6 @@ export interface CopyOutbox {
   readonly end: () => void
   /** Fails the stream after what waits. */
   readonly fail: (error: BackendLost) => void
-  readonly hasEnded: () => boolean
 }
 
 /**
@@ -120,8 +119,7 @@ export const makeCopyOutbox = (onPassed: (through: number, weight: number) => vo
     fail: (error) => {
       ending ??= Effect.fail(error)
       signal()
-    },
-    hasEnded: () => ending !== undefined
+    }
   }
 }
 

@@ -16,6 +16,10 @@ const cwd = makeProject(join(folder, "project"))
 const opencode = (spec: unknown) => ({ inner: { backend: "opencode", spec } })
 const spec = { cwd, title: "Suite" }
 
+// Each session starts a server of its own, which takes seconds: the words that say most about the way between.
+const { recall, say } = suiteAgent
+const agent = { say, ...(recall === undefined ? {} : { recall }) }
+
 backendSuite(
   "Opencode in a sandbox of the process provider",
   Effect.gen(function* () {
@@ -30,7 +34,8 @@ backendSuite(
       { spec: opencode({ ...spec, model: "nameless" }), field: "inner.spec.model" },
       { spec: opencode({ ...spec, agent: 5 }), field: "inner.spec.agent" }
     ],
-    agent: suiteAgent,
+    agent,
+    deadline: 60_000,
     once: true
   }
 )

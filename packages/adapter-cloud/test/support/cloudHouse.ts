@@ -43,12 +43,14 @@ export const processProvider = (
 /** Options of a house: those of the backend, and where its bridges come in. */
 export interface CloudHouseOptions extends Partial<Omit<CloudOptions, "providers">> {
   readonly provider?: SandboxProvider
+  /** Where bridges are listened for. Default the loopback interface, which containers do not reach. */
+  readonly host?: string
   /** Puts something between the bridges and the listener: gives the address that bridges are told. */
   readonly way?: (port: number) => Effect.Effect<number, unknown, Scope.Scope>
 }
 
 /** Builds a house. Its end releases the backend, and so ends all sandboxes. */
-export const openCloudHouse = ({ provider, way, ...options }: CloudHouseOptions = {}) =>
+export const openCloudHouse = ({ host, provider, way, ...options }: CloudHouseOptions = {}) =>
   Effect.gen(function* () {
     const folder = yield* testFolder
     const url = yield* Deferred.make<string>()
@@ -61,8 +63,8 @@ export const openCloudHouse = ({ provider, way, ...options }: CloudHouseOptions 
       policy: { ...quickPolicy, ...options.policy },
       providers: [sandboxes]
     })
-    const server = yield* makeBridgeServer({ gateway: cloud.gateway })
-    yield* Deferred.succeed(url, way === undefined ? server.url : `http://127.0.0.1:${yield* way(server.port)}`)
+    const server = yield* makeBridgeServer({ gateway: cloud.gateway, ...(host === undefined ? {} : { host }) })
+    yield* Deferred.succeed(url, `http://127.0.0.1:${way === undefined ? server.port : yield* way(server.port)}`)
     yield* Effect.addFinalizer(() => cloud.backend.release ?? Effect.void)
     return { ...cloud, folder, provider: sandboxes, server }
   })
