@@ -1,5 +1,5 @@
 import { makeSessionId } from "@holdfast/core"
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { expect, it } from "vitest"
 import { hashToken, makeSandboxToken, parseSandboxToken } from "../src/SandboxTokens.ts"
 
