@@ -6,7 +6,7 @@ import { type BackendEvent, note, type SandboxState, type SessionId } from "@hol
 import {
   type BridgeAdmission,
   BridgeCloseCode,
-  BridgeRefused,
+  type BridgeRefused,
   type SandboxProvider,
   type SandboxProviderError,
   type SandboxRequest
@@ -16,13 +16,13 @@ import type { BreakerCell } from "./BreakerCell.ts"
 import { type BridgeLink, type BridgeLinkListener, makeBridgeLink, type WireCredentials } from "./BridgeLink.ts"
 import type { BridgeQuotas } from "./BridgeQuota.ts"
 import type { CloudGeneration, Opened } from "./CloudGeneration.ts"
-import { dialBridge } from "./DialIn.ts"
 import { decideLifecycle, initialLifecycle, isOver, nextDue } from "./lifecycle/SandboxLifecycle.ts"
 import type { LifecycleAction, LifecycleInput, SandboxPolicy } from "./lifecycle/LifecycleTypes.ts"
 import { makeBundleCarrier, NotCarried } from "./handoff/BundleCarrier.ts"
 import { type Carry, openInner } from "./openInner.ts"
 import { makeSandboxCalls } from "./SandboxCalls.ts"
-import { hashToken, makeDialKey, makeSandboxToken, sameHash, type SandboxToken } from "./SandboxTokens.ts"
+import { type Door, makeSandboxDoor } from "./SandboxDoor.ts"
+import type { SandboxToken } from "./SandboxTokens.ts"
 
 /**
  * Inputs that wait. Each source has few under way, and what repeats is told once in {@link quietMs}: a mailbox that is full is
@@ -52,9 +52,6 @@ const maxExitCheckMs = 60_000
  */
 const heldWeight = 16 * 1024 * 1024
 
-/** Tokens that are remembered as revoked: whoever comes with one stops for good. */
-const maxRevoked = 16
-
 /** What an owner is made of. */
 export interface SandboxOwnerParts {
   readonly sessionId: SessionId
@@ -76,15 +73,6 @@ export interface SandboxOwnerParts {
   readonly background: (effect: Effect.Effect<void>) => void
   /** The last number of the log that was copied. */
   readonly mirrored: number
-}
-
-/** A sandbox's token, and the link that it opens. */
-interface Door {
-  readonly generation: number
-  readonly hash: string
-  /** Only of one that was made here: the log has the hash alone. */
-  readonly token: string | undefined
-  readonly link: BridgeLink
 }
 
 /** The owner. */
@@ -120,8 +108,6 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
     const { breaker, policy, provider, sessionId } = parts
     const now = () => clock.currentTimeMillisUnsafe()
     let lifecycle = initialLifecycle()
-    let door: Door | undefined
-    const revoked: Array<string> = []
     let generation: CloudGeneration | undefined
     /** What opening brought, until the lifecycle has taken it in. */
     let opened: Opened | undefined
@@ -130,7 +116,6 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
     /** By what its bridge is let in, where it was left running. */
     let detachedFrom: Door | undefined
     let mirrored = parts.mirrored
-    let endpoint: string | undefined
     let linkReason = ""
     let heardAt = now()
     let lastHeard = Number.NEGATIVE_INFINITY
@@ -140,7 +125,6 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
     let isHeld = false
     let fork: ((effect: Effect.Effect<void>) => Fiber.Fiber<void>) | undefined
     let providerCall: Fiber.Fiber<void> | undefined
-    let dialing: Fiber.Fiber<void> | undefined
     const over = Deferred.makeUnsafe<void>()
     let exitCheck: Fiber.Fiber<void> | undefined
     let heldNote: Fiber.Fiber<void> | undefined
@@ -178,19 +162,26 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
       fork?.(tell(note(level, message, undefined, code) as BackendEvent))
     }
 
-    const calls = makeSandboxCalls(provider, parts.owner, sessionId, (info) => {
-      if (info.endpoint === endpoint && dialing !== undefined) return
-      endpoint = info.endpoint
-      dial()
+    const door = makeSandboxDoor({
+      sessionId,
+      dialSecret: parts.dialSecret,
+      fork: (effect) => fork?.(effect),
+      link: (of, isOurs) => {
+        isHeld = false
+        return makeBridgeLink({
+          sessionId,
+          generation: of,
+          mirrored,
+          heartbeatMs: policy.heartbeatMs,
+          quotas: parts.quotas,
+          now,
+          listener: ears(isOurs)
+        })
+      }
     })
+    const link = () => door.current()?.link
 
-    const dial = () => {
-      if (parts.dialSecret === undefined || endpoint === undefined || door === undefined) return
-      dialing?.interruptUnsafe()
-      const { hash, link } = door
-      const key = makeDialKey(parts.dialSecret, sessionId, hash)
-      dialing = fork?.(dialBridge({ endpoint, key, tokenHash: hash, link }))
-    }
+    const calls = makeSandboxCalls(provider, parts.owner, sessionId, (info) => door.found(info.endpoint))
 
     /** What the link tells, as long as it is the sandbox's own. */
     const ears = (isOurs: () => boolean): BridgeLinkListener => ({
@@ -199,7 +190,7 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
         exitCheck?.interruptUnsafe()
         heardAt = now()
         // What ended while nobody listened is told by the events that are still to come.
-        const isToCome = hello.last > door!.link.received() && lifecycle.phase !== "lingering"
+        const isToCome = hello.last > link()!.received() && lifecycle.phase !== "lingering"
         const open = isToCome && generation !== undefined && expectsOpen() ? generation.number : hello.open
         if (generation?.request.reattach !== undefined && generation.isOpening()) {
           opened = { ...reattached(generation), taken: hello.taken }
@@ -224,7 +215,7 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
         mirrored = Math.max(mirrored, through)
         if (generation?.number !== batch.generation) {
           // Of a generation that is over: nobody will ever store it.
-          if (isOurs()) door!.link.passed(through, 0)
+          if (isOurs()) link()!.passed(through, 0)
           return
         }
         if (generation.isOver()) return
@@ -276,48 +267,16 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
       const weight = generation?.outbox.weight() ?? 0
       if (isHeld ? weight > heldWeight / 2 : weight <= heldWeight) return
       isHeld = !isHeld
-      door?.link.hold(isHeld)
-    }
-
-    const openDoor = (of: number, hash: string, token: string | undefined) => {
-      closeDoor("another sandbox has taken its place")
-      const made: Door = {
-        generation: of,
-        hash,
-        token,
-        link: makeBridgeLink({
-          sessionId,
-          generation: of,
-          mirrored,
-          heartbeatMs: policy.heartbeatMs,
-          quotas: parts.quotas,
-          now,
-          listener: ears(() => door === made)
-        })
-      }
-      door = made
-      isHeld = false
-    }
-
-    const closeDoor = (reason: string, code: BridgeCloseCode = BridgeCloseCode.gone) => {
-      dialing?.interruptUnsafe()
-      dialing = undefined
-      endpoint = undefined
-      const closed = door
-      door = undefined
-      if (closed === undefined) return
-      if (code === BridgeCloseCode.gone) revoked.push(closed.hash)
-      if (revoked.length > maxRevoked) revoked.shift()
-      closed.link.end(code, reason)
+      link()?.hold(isHeld)
     }
 
     const watchExit = (delayMs: number): Effect.Effect<void> =>
       Effect.gen(function* () {
         yield* Effect.sleep(delayMs)
         const { sandboxId } = lifecycle
-        if (sandboxId === null || door?.link.isConnected() === true) return
+        if (sandboxId === null || link()?.isConnected() === true) return
         const exited = yield* calls.exited(sandboxId)
-        if (door?.link.isConnected() === true) return
+        if (link()?.isConnected() === true) return
         if (exited !== undefined) return feed(exited)
         yield* watchExit(Math.min(delayMs * 2, maxExitCheckMs))
       })
@@ -331,8 +290,8 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
           // It would say something if it were read.
           heardAt = now()
           feed({ type: "heard" })
-        } else if (door?.link.isConnected() === true && now() - heardAt > limit) {
-          door.link.disconnect(BridgeCloseCode.silent, `nothing was heard for ${limit} ms`)
+        } else if (link()?.isConnected() === true && now() - heardAt > limit) {
+          link()?.disconnect(BridgeCloseCode.silent, `nothing was heard for ${limit} ms`)
         }
       }
     })
@@ -348,11 +307,6 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
         const controlPlane = yield* parts.controlPlane
         const environment = yield* parts.environment(self)
         const { image, limits } = self.spec
-        const { hash, token = "" } = door!
-        const dialKey =
-          parts.dialSecret === undefined
-            ? {}
-            : { HOLDFAST_BRIDGE_DIAL_KEY: makeDialKey(parts.dialSecret, sessionId, hash) }
         return {
           owner: parts.owner,
           sessionId,
@@ -360,8 +314,7 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
           controlPlane,
           environment: {
             ...environment,
-            ...dialKey,
-            HOLDFAST_BRIDGE_TOKEN: token,
+            ...door.variables(),
             HOLDFAST_BRIDGE_SESSION: sessionId,
             HOLDFAST_BRIDGE_GENERATION: String(self.number)
           },
@@ -395,9 +348,10 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
           }
           case "openInner": {
             const self = generation
-            if (self === undefined || door === undefined) return Effect.void
+            const open = link()
+            if (self === undefined || open === undefined) return Effect.void
             fork?.(
-              Effect.map(openInner(self, door.link, isFresh, remark, carry), (came) => {
+              Effect.map(openInner(self, open, isFresh, remark, carry), (came) => {
                 if (generation !== self) return
                 if ("capabilities" in came) {
                   opened = came
@@ -408,24 +362,24 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
             return Effect.void
           }
           case "endInner": {
-            const end = door?.link.ask({ do: "end", generation: action.generation }) ?? Effect.void
+            const end = link()?.ask({ do: "end", generation: action.generation }) ?? Effect.void
             const ended = Effect.ignore(Effect.timeoutOption(end, innerTimeoutMs))
             const fiber = fork?.(ended)
             // One that is away ends it when it is back.
-            if (door?.link.isConnected() === true) ending = fiber
+            if (link()?.isConnected() === true) ending = fiber
             return Effect.void
           }
           case "snapshot": {
-            const link = door?.link
+            const open = link()
             const frozen =
-              link?.isConnected() === true
-                ? Effect.ignore(Effect.timeoutOption(link.ask({ do: "freeze" }), innerTimeoutMs))
+              open?.isConnected() === true
+                ? Effect.ignore(Effect.timeoutOption(open.ask({ do: "freeze" }), innerTimeoutMs))
                 : Effect.void
             call(Effect.andThen(frozen, calls.snapshot(action.sandboxId)))
             return Effect.void
           }
           case "thaw":
-            fork?.(Effect.ignore(door?.link.ask({ do: "thaw" }) ?? Effect.void))
+            fork?.(Effect.ignore(link()?.ask({ do: "thaw" }) ?? Effect.void))
             return Effect.void
           case "removeSnapshot": {
             const stored = generation?.stored ?? Effect.void
@@ -435,7 +389,7 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
             return Effect.void
           }
           case "destroy":
-            closeDoor("its sandbox is destroyed")
+            door.close("its sandbox is destroyed")
             call(calls.destroy(action.sandboxId))
             return Effect.void
           case "tell":
@@ -456,7 +410,7 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
             generation?.closed("closed")
             return Effect.void
           case "forget":
-            closeDoor("nobody looks after it any more")
+            door.close("nobody looks after it any more")
             return Effect.void
         }
       })
@@ -465,9 +419,7 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
       const { do: _tell, ...data } = action
       if (type === "sandbox.pending") return { type, data: { ...data, provider: provider.name } }
       if (type !== "sandbox.warming" || generation === undefined) return { type, data }
-      const token = makeSandboxToken(sessionId, generation.number)
-      const hash = hashToken(token)
-      openDoor(generation.number, hash, token)
+      const { hash } = door.make(generation.number)
       return { type, data: { ...data, provider: provider.name, tokenHash: hash } }
     }
 
@@ -518,7 +470,7 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
         Effect.sync(() => {
           isDone = true
           fork = undefined
-          closeDoor("the host stops", BridgeCloseCode.goingAway)
+          door.close("the host stops", BridgeCloseCode.goingAway)
           generation?.lost("nobody looks after its sandbox any more", true)
           Deferred.doneUnsafe(over, Exit.void)
           for (const { taken } of inbox.splice(0)) if (taken !== undefined) Deferred.doneUnsafe(taken, Exit.void)
@@ -536,8 +488,8 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
         isFresh = false
         busy = false
         const known = input.known
-        if (door === undefined && known !== null && known.tokenHash !== null) {
-          openDoor(known.generation, known.tokenHash, undefined)
+        if (door.current() === undefined && known !== null && known.tokenHash !== null) {
+          door.reopen(known.generation, known.tokenHash)
         }
         feed(input)
         return true
@@ -548,9 +500,9 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
           if (generation === self) {
             generation = undefined
             opened = undefined
-            if (detached) detachedFrom = door
-            if (detached) closeDoor("the host goes away, and comes back", BridgeCloseCode.goingAway)
-            else door?.link.passed(door.link.received(), 0)
+            if (detached) detachedFrom = door.current()
+            if (detached) door.close("the host goes away, and comes back", BridgeCloseCode.goingAway)
+            else link()?.passed(link()!.received(), 0)
             hold()
           }
           if (self.isClosing()) feed({ type: "close" })
@@ -562,26 +514,12 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
       feed,
       stir,
       passed: (through, weight) => {
-        door?.link.passed(through, weight)
+        link()?.passed(through, weight)
         if (isHeld) hold()
       },
-      link: () => door?.link,
+      link,
       sandboxId: () => lifecycle.sandboxId,
-      admit: (token) =>
-        Effect.suspend(() => {
-          const refuse = (why: BridgeRefused["why"], detail: string) => Effect.fail(new BridgeRefused({ why, detail }))
-          if (door !== undefined && door.generation === token.generation && sameHash(door.hash, token.hash)) {
-            const { link } = door
-            return Effect.succeed({ sessionId, generation: token.generation, connect: link.connect })
-          }
-          if (revoked.some((hash) => sameHash(hash, token.hash)) || isOver(lifecycle)) {
-            return refuse("gone", "its sandbox was given up")
-          }
-          if (door === undefined) return refuse("not_ready", "the session is not taken up yet")
-          return door.generation === token.generation
-            ? refuse("unknown", "there is no such token")
-            : refuse("gone", `generation ${token.generation} of the sandbox is over`)
-        }),
+      admit: (token) => door.admit(token, isOver(lifecycle)),
       isOver: () => isOver(lifecycle),
       known: () => ({
         provider: provider.name,

@@ -71,7 +71,8 @@ it(`A flood and what is typed arrive whole and once, however often the connectio
         const holdfast = yield* makeHoldfast(log, { backends: [backend] })
         const source = `seq -f 'line %.0f' 60000; for i in 1 2 3 4 5 6 7 8 9 10; do read x; echo "got $x"; done`
         const { sessionId } = yield* holdfast.create({ backend: "cloud", spec: shell(source) })
-        yield* holdfast.until(sessionId, ({ chart }) => chart.lifecycle === "open")
+        // Its terminal echoes nothing by now.
+        yield* holdfast.until(sessionId, ({ terminal }) => (terminal?.offset ?? 0) > 0)
         const breaking = yield* Effect.gen(function* () {
           for (;;) {
             const after = Math.floor(random() * 200_000)

@@ -48,7 +48,8 @@ describe("A terminal in a container", () => {
           const { holdfast, log, provider } = yield* openHouse
           const source = `seq 20000; pwd; read x; echo "got $x"; exit 3`
           const { sessionId } = yield* holdfast.create({ backend: "cloud", spec: shell(source) })
-          yield* holdfast.until(sessionId, ({ chart }) => chart.lifecycle === "open")
+          // Its terminal echoes nothing by now.
+          yield* holdfast.until(sessionId, ({ terminal }) => (terminal?.offset ?? 0) > 0)
           const bytes = new TextEncoder().encode("word\n")
           yield* holdfast.command(sessionId, { type: "terminal.write", data: { bytes } })
           const state = yield* Effect.timeout(
