@@ -5,13 +5,15 @@ import {
   BackendLost,
   type BackendSession,
   type OpenRequest,
-  SpecInvalid
+  SpecInvalid,
+  type UnpackRequest
 } from "@holdfast/core"
 import { makeSharedServer, nameProblem } from "@holdfast/process"
 import { Effect, Exit, Schema, type Scope } from "effect"
 import type { OpencodeError } from "./OpencodeClient.ts"
 import { findArrived } from "./OpencodeDoubt.ts"
 import { makeOpencodeFeed } from "./OpencodeFeed.ts"
+import { unpackSession } from "./OpencodeHandoff.ts"
 import { makeOpencodeNormaliser } from "./OpencodeNormaliser.ts"
 import { type Choice, choiceProblem, choose, offered, type OpencodeOffer, readOffer } from "./OpencodeOffer.ts"
 import { modelOf } from "./OpencodePrompt.ts"
@@ -58,13 +60,27 @@ const lostBy = (error: OpencodeError) =>
 export const opencodeBackend = (options: OpencodeBackendOptions = {}): Backend => {
   requireOptions(options)
   const shared = makeSharedServer({ start: startOpencode(options) })
+  /** The sessions that are open, by Opencode's ids. */
+  const open = new Set<string>()
   return {
     name: "opencode",
     capabilities: opencodeCapabilities,
     check: (spec) => checkSpec(spec, options.server, options.elsewhere),
     open: Effect.fn("opencode.open")(function* (request: OpenRequest) {
       const spec = yield* prepareSpec(request.spec, options.server)
-      return yield* openSession(yield* shared.get, request, spec, options.maxSteps ?? 200)
+      const session = yield* openSession(yield* shared.get, request, spec, options.maxSteps ?? 200)
+      const { nativeId } = session
+      if (nativeId !== undefined) {
+        yield* Effect.acquireRelease(
+          Effect.sync(() => open.add(nativeId)),
+          () => Effect.sync(() => open.delete(nativeId))
+        )
+      }
+      return session
+    }),
+    unpack: Effect.fn("opencode.unpack")(function* (request: UnpackRequest) {
+      const spec = yield* prepareSpec(request.spec, options.server)
+      return yield* unpackSession(yield* shared.get, spec, request, (sessionId) => open.has(sessionId))
     }),
     release: shared.release
   }

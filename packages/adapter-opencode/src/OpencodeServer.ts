@@ -57,12 +57,22 @@ export interface OpencodeServer {
   readonly isUntested: boolean
   /** The process, where it is ours. */
   readonly process: OpencodeProcess | undefined
+  /** What was started, to be run for other things with the same data; undefined of a server that ran already. */
+  readonly program: OpencodeProgram | undefined
   /** The events of a directory, shared by all who ask for them; open while the scope is. */
   readonly events: (directory: string) => Effect.Effect<OpencodeEvents, OpencodeError, Scope.Scope>
   /** Completes with the reason when it has died, or was given up. */
   readonly died: Effect.Effect<string>
   /** It lives and does not answer. Where it is ours it is ended, so that the next one who asks gets another. */
   readonly giveUp: (reason: string) => void
+}
+
+/** The program of a server of ours. */
+export interface OpencodeProgram {
+  readonly path: string
+  readonly env: Readonly<Record<string, string>>
+  /** A folder for nobody else to read, which goes with the server. */
+  readonly folder: string
 }
 
 /** A process of ours, as the log is told of it. */
@@ -125,7 +135,8 @@ const findRunning = Effect.fnUntraced(function* (
     const reason = `the server at ${address.url} is Opencode ${health.version}, and ${oldest} or newer is needed`
     return yield* lost(reason, false)
   }
-  return yield* makeServer(client, version, compareVersions(version, untested) >= 0, undefined, Effect.never)
+  const isUntested = compareVersions(version, untested) >= 0
+  return yield* makeServer({ client, version, isUntested, process: undefined, program: undefined }, Effect.never)
 })
 
 const startOwn = Effect.fnUntraced(function* (
@@ -187,7 +198,11 @@ const startOwn = Effect.fnUntraced(function* (
       Effect.interruptible(client.send("POST", "/global/dispose", Schema.Unknown, { deadlineMs: disposeDeadlineMs }))
     )
   )
-  return yield* makeServer(client, version, program.isUntested, process, died)
+  const { isUntested, path } = program
+  return yield* makeServer(
+    { client, version, isUntested, process, program: { path, env: { ...given, OPENCODE_CONFIG: configFile }, folder } },
+    died
+  )
 })
 
 interface Listening {
@@ -197,14 +212,11 @@ interface Listening {
 }
 
 const makeServer = Effect.fnUntraced(function* (
-  client: OpencodeClient,
-  version: string,
-  isUntested: boolean,
-  process: OpencodeProcess | undefined,
+  found: Omit<OpencodeServer, "events" | "died" | "giveUp">,
   ended: Effect.Effect<string>
 ): Effect.fn.Return<Started<OpencodeServer>, never, Scope.Scope> {
   const streams = yield* RcMap.make({
-    lookup: (directory: string) => openOpencodeEvents(client, directory),
+    lookup: (directory: string) => openOpencodeEvents(found.client, directory),
     // A session that is reopened at once finds the stream of the one before.
     idleTimeToLive: 1_000
   })
@@ -214,10 +226,7 @@ const makeServer = Effect.fnUntraced(function* (
   // Of a server that is not ours no exit tells; its streams end here all the same.
   yield* Effect.addFinalizer(() => Effect.sync(() => giveUp("the backend was released")))
   const server: OpencodeServer = {
-    client,
-    version,
-    isUntested,
-    process,
+    ...found,
     events: (directory) => RcMap.get(streams, directory),
     died,
     giveUp

@@ -14,6 +14,7 @@ import { branchSession } from "./OpencodeBranch.ts"
 import type { OpencodeError } from "./OpencodeClient.ts"
 import { makeOpencodeDelivery } from "./OpencodeDelivery.ts"
 import type { OpencodeFeed } from "./OpencodeFeed.ts"
+import { packSession } from "./OpencodeHandoff.ts"
 import { messageIdOf, type OpencodeNormaliser } from "./OpencodeNormaliser.ts"
 import { type Choice, choiceProblem, type OpencodeOffer } from "./OpencodeOffer.ts"
 import { modelOf, partsOf, promptBody } from "./OpencodePrompt.ts"
@@ -283,6 +284,7 @@ export const makeOpencodeSession = Effect.fnUntraced(function* (
     version: server.version,
     arrived: parts.arrived,
     events: outbox.stream,
-    perform: (command) => Effect.suspend(() => perform(command))
+    perform: (command) => Effect.suspend(() => perform(command)),
+    pack: ({ folder }) => packSession(server, sessionId, folder)
   }
 })

@@ -102,7 +102,7 @@ describe("A session between this machine and a sandbox", () => {
     "is opened all the same where its bridge is killed on the way, and comes back to where its folder is gone",
     () =>
       Effect.gen(function* () {
-        const { cloud, holdfast, house, say, sessionId, until } = yield* setUp
+        const { holdfast, house, say, sessionId, until } = yield* setUp
         yield* say(sessionId, "say word1")
         const before = statusOf(house.project)
         writeFileSync(join(house.project, "late"), "written between the turns\n")

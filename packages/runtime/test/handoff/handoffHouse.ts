@@ -72,6 +72,9 @@ export const openHandoffHouse: Effect.Effect<HandoffHouse, unknown, Scope.Scope>
   return { folder, project, model, environments: { here: environment, there: other.environment } }
 })
 
+/** Another folder for its project. */
+export const thereIn = ({ folder }: HandoffPlace): string => join(folder, "elsewhere", "project")
+
 /** What Codex is asked for in these tests: to do what it is told, in a folder. */
 export const specIn = (cwd: string) => ({ cwd, approvalPolicy: "never", sandbox: "danger-full-access" })
 

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { BackendLost, LogUnavailable, type SessionId } from "@holdfast/core"
+import { BackendLost, LogUnavailable, type ParticipantId, type SessionId, type SessionState } from "@holdfast/core"
 import { movedWorkspaces } from "@holdfast/git"
 import { Effect, Fiber, Stream } from "effect"
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
@@ -14,12 +14,11 @@ import {
   openHandoffHouse,
   specIn,
   startHandoffRuntime,
-  statusOf
+  statusOf,
+  thereIn
 } from "./handoffHouse.ts"
 
 const timeout = 60_000
-
-const elsewhere = ({ folder }: HandoffHouse) => join(folder, "elsewhere", "project")
 
 /** The words that the model was told of, in what it was sent last. */
 const knownTo = ({ model }: HandoffHouse) => [...new Set(JSON.stringify(model.requests.at(-1)!.body).match(/word\d+/g))]
@@ -43,7 +42,7 @@ const staysHere = Effect.fnUntraced(function* (
   assert.deepInclude(state, { backend: "here", generation: 1 })
   assert.includeMembers(knownTo(house), ["word1", "word9"])
   assert.strictEqual(statusOf(house.project), before)
-  assert.isFalse(existsSync(dirname(elsewhere(house))))
+  assert.isFalse(existsSync(dirname(thereIn(house))))
   assert.deepStrictEqual(bundlesIn(house), [])
   assert.deepStrictEqual(readdirSync(dirname(house.project)), ["project"])
   assert.notInclude(
@@ -61,7 +60,7 @@ describe("A session of an agent that is moved to another home and folder, and ba
         const house = yield* openHandoffHouse
         const runtime = yield* startHandoffRuntime(house)
         const { holdfast, say, until } = runtime
-        const there = elsewhere(house)
+        const there = thereIn(house)
         const sessionId = yield* openHere(house, runtime)
         const seen: Array<number> = []
         const follower = yield* holdfast.follow(sessionId, 0).pipe(
@@ -125,7 +124,7 @@ describe("A session of an agent that is moved to another home and folder, and ba
         const sessionId = yield* openHere(house, runtime)
         yield* holdfast.command(sessionId, prompt("runs word1"))
         yield* until(sessionId, "its turn", ({ items }) => Object.keys(items).length > 0)
-        const to = { backend: "there", spec: specIn(elsewhere(house)) }
+        const to = { backend: "there", spec: specIn(thereIn(house)) }
         const late = yield* Effect.flip(holdfast.handoff(sessionId, to, { timeoutMs: 50 }))
         assert.deepInclude(late, { reason: "busy", command: "session.move" })
 
@@ -158,7 +157,7 @@ describe("A session of an agent that is moved to another home and folder, and ba
         const runtime = yield* startHandoffRuntime(house)
         const sessionId = yield* openHere(house, runtime)
         yield* runtime.say(sessionId, "say word1")
-        for (const folder of [elsewhere(house), house.project]) {
+        for (const folder of [thereIn(house), house.project]) {
           yield* runtime.holdfast.handoff(sessionId, { backend: "here", spec: specIn(folder) })
           yield* runtime.until(sessionId, "the opening", isQuiet)
           yield* runtime.say(sessionId, `make ${folder === house.project ? "word3" : "word2"}`)
@@ -167,7 +166,7 @@ describe("A session of an agent that is moved to another home and folder, and ba
         assert.deepStrictEqual(knownTo(house), ["word1", "word2", "word3"])
         assert.isTrue(existsSync(join(house.project, "word2")))
         assert.isTrue(existsSync(join(house.project, "word3")))
-        assert.isFalse(existsSync(join(elsewhere(house), "word3")))
+        assert.isFalse(existsSync(join(thereIn(house), "word3")))
       }).pipe(Effect.scoped),
     timeout
   )
@@ -187,7 +186,7 @@ describe("A move that fails on its way", () => {
           const sessionId = yield* openHere(house, runtime)
           yield* runtime.say(sessionId, "say word1")
           const before = statusOf(house.project)
-          const to = { backend: "there", spec: specIn(elsewhere(house)) }
+          const to = { backend: "there", spec: specIn(thereIn(house)) }
           const error = yield* Effect.flip(runtime.holdfast.handoff(sessionId, to))
           assert.include(["CommandRejected", "LogUnavailable", "SpecInvalid"], error._tag)
           yield* staysHere(house, runtime, sessionId, before)
@@ -223,6 +222,57 @@ describe("A move that fails on its way", () => {
   }))
 })
 
+describe("A program in a terminal", () => {
+  it.live(
+    "is moved only by being started anew, by an owner, and into a folder that is named",
+    () =>
+      Effect.gen(function* () {
+        const house = yield* openHandoffHouse
+        const { holdfast, until } = yield* startHandoffRuntime(house)
+        const catIn = (cwd?: string) => ({
+          backend: "pty",
+          spec: { profile: "command", command: "cat", ...(cwd === undefined ? {} : { cwd }) }
+        })
+        const ada = "ada" as ParticipantId
+        const max = "max" as ParticipantId
+        const { sessionId } = yield* holdfast.create({
+          ...catIn(house.project),
+          owner: { participantId: ada, name: "Ada" }
+        })
+        yield* holdfast.command(sessionId, {
+          type: "participant.join",
+          data: { participantId: max, name: "Max", role: "member" }
+        })
+        const isOpen = (state: SessionState) => state.chart.lifecycle === "open"
+        const { processes } = yield* until(
+          sessionId,
+          "the opening",
+          (state) => isOpen(state) && state.processes.length > 0
+        )
+        const refused = (...how: Parameters<typeof holdfast.handoff>) => Effect.flip(holdfast.handoff(...how))
+        const to = catIn(thereIn(house))
+        const whole = yield* refused(sessionId, to, { actor: ada })
+        assert.deepInclude(whole, { reason: "unsupported", command: "session.move" })
+        const members = yield* refused(sessionId, { ...to, restart: true }, { actor: max })
+        assert.deepInclude(members, { reason: "forbidden" })
+        const nowhere = yield* refused(sessionId, { ...catIn(), restart: true })
+        assert.deepInclude(nowhere, { _tag: "SpecInvalid", field: "cwd" })
+        const around = yield* refused(sessionId, { ...catIn(dirname(house.project)), restart: true })
+        assert.deepInclude(around, { _tag: "SpecInvalid", field: "cwd" })
+        assert.isFalse(existsSync(dirname(thereIn(house))))
+        assert.deepInclude(yield* until(sessionId, "no change", isOpen), { generation: 1 })
+
+        yield* holdfast.handoff(sessionId, { ...to, restart: true }, { actor: ada })
+        yield* until(sessionId, "the opening there", (state) => isOpen(state) && state.generation === 2)
+        assert.strictEqual(statusOf(thereIn(house)), statusOf(house.project))
+        assert.isFalse(existsSync(`/proc/${processes[0]!.pid}/cwd`))
+        yield* holdfast.command(sessionId, { type: "terminal.write", data: { bytes: Buffer.from("hello\r") } })
+        yield* until(sessionId, "its output", ({ terminal }) => (terminal?.offset ?? 0) > 0)
+      }).pipe(Effect.scoped),
+    timeout
+  )
+})
+
 describe("A move to where it cannot be opened", () => {
   it.live(
     "is tried as often as any opening, and the session can be brought back with all that it had",
@@ -238,7 +288,7 @@ describe("A move to where it cannot be opened", () => {
         const sessionId = yield* openHere(house, runtime)
         yield* runtime.say(sessionId, "say word1")
         const before = statusOf(house.project)
-        yield* runtime.holdfast.handoff(sessionId, { backend: "there", spec: specIn(elsewhere(house)) })
+        yield* runtime.holdfast.handoff(sessionId, { backend: "there", spec: specIn(thereIn(house)) })
         yield* runtime.until(sessionId, "the end of the tries", ({ chart }) => chart.lifecycle === "failed")
         yield* runtime.holdfast.handoff(sessionId, { backend: "here", spec: specIn(house.project) })
         yield* runtime.until(sessionId, "the opening back here", isQuiet)
