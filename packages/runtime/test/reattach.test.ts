@@ -15,7 +15,7 @@ import {
 } from "@holdfast/core"
 import { type HoldfastService, makeHoldfast } from "@holdfast/runtime"
 import { Deferred, Effect, Exit, References, Scope, Stream } from "effect"
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { eventsOf, isOpen, prompt, typesOf } from "./fixtures.ts"
 
 /** What runs elsewhere and outlives every runtime: it tells, numbered, and takes each decision. */
@@ -54,7 +54,9 @@ const capabilities = {
 
 const tellOf = (world: Elsewhere, event: BackendEvent): void => {
   world.told.push(event)
-  for (const wake of [...world.wakers]) wake()
+  // Who finds nothing comes back into the set.
+  const wakers = Array.from(world.wakers)
+  for (const wake of wakers) wake()
 }
 
 /** Whether a runtime was killed: then nothing that it does any more reaches anybody. */
