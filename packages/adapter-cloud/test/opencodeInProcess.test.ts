@@ -17,8 +17,14 @@ const opencode = (spec: unknown) => ({ inner: { backend: "opencode", spec } })
 const spec = { cwd, title: "Suite" }
 
 // Each session starts a server of its own, which takes seconds: the words that say most about the way between.
-const { recall, say } = suiteAgent
-const agent = { say, ...(recall === undefined ? {} : { recall }) }
+const { say, recall, permission, restores, usage } = suiteAgent
+const agent = {
+  say,
+  ...(recall === undefined ? {} : { recall }),
+  ...(permission === undefined ? {} : { permission }),
+  ...(restores === undefined ? {} : { restores }),
+  ...(usage === undefined ? {} : { usage })
+}
 
 backendSuite(
   "Opencode in a sandbox of the process provider",
