@@ -48,8 +48,7 @@ export const sweep = Effect.fn("Holdfast.sweep")(function* (
       ({ sessionId }) =>
         Effect.gen(function* () {
           const owner = yield* ownerOf(sessionId)
-          // What runs elsewhere is its backend's to end: here only its numbers look like processes.
-          if (owner.backend().capabilities.reattach !== true) orphans += yield* endOrphans(owner.state())
+          orphans += yield* endOrphans(owner.state(), owner.backend().capabilities.reattach === true)
           yield* settle(owner)
         }),
       { concurrency, discard: true }
@@ -78,16 +77,21 @@ const settle = (owner: SessionOwner): Effect.Effect<void> => {
   return owner.tell([{ type: "backend.lost", data: { reason: "the runtime ended", retryable } }])
 }
 
-/** Ends what a dead owner left running; gives how many processes there were. */
-const endOrphans = (state: SessionState): Effect.Effect<number> =>
+/**
+ * Ends what a dead owner left running; gives how many processes there were. What runs elsewhere is its backend's to end: there only
+ * what the session had on this machine before it was moved is looked for.
+ */
+const endOrphans = (state: SessionState, isElsewhere: boolean): Effect.Effect<number> =>
   Effect.gen(function* () {
+    const isHere = ({ generation, host }: SessionState["processes"][number]) =>
+      !isElsewhere || (generation < state.generation && !host.startsWith("sandbox:"))
     const targets = [
-      ...state.processes.map(({ pid, startTime, host, generation, marker }) => ({
+      ...state.processes.filter(isHere).map(({ pid, startTime, host, generation, marker }) => ({
         root: { pid, startTime, host },
         marker: marker ?? processMarker(state.sessionId, generation)
       })),
       // Spawned, and the crash came before it was logged: only the marker tells.
-      { marker: processMarker(state.sessionId, state.generation) }
+      ...(isElsewhere ? [] : [{ marker: processMarker(state.sessionId, state.generation) }])
     ]
     const ended = yield* Effect.forEach(targets, (target) =>
       terminateTree(target, { graceMs: orphanGraceMs }).pipe(
