@@ -7,6 +7,7 @@ import { spawn } from "node-pty"
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { type CloudHost, type Place, startCloudHost, startProgram } from "./cloudHosts.ts"
+import { containerBenchmarks } from "./cloudContainers.ts"
 import { atMost, compare, type Figure, inDirectory, interleave, median, quantile } from "./harness.ts"
 import { startClients } from "./ServerClientProcess.ts"
 
@@ -230,9 +231,9 @@ const memory = (directory: string): Promise<ReadonlyArray<Figure>> =>
     return [atMost("memory of the idle bridge, with a shell in it", "MB", Math.max(...resident), 90)]
   })
 
-const parts = { echo, flood, catchUp, start, memory }
+const parts = { echo, flood, catchUp, start, containers: containerBenchmarks, memory }
 
-/** Figures of cloud sessions; `HOLDFAST_BENCH_PARTS` names some of `echo,flood,catchUp,start,memory`. */
+/** Figures of cloud sessions; `HOLDFAST_BENCH_PARTS` names some of `echo,flood,catchUp,start,containers,memory`. */
 export const cloudBenchmarks = (): Promise<ReadonlyArray<Figure>> =>
   inDirectory(async (directory) => {
     await buildBridge()

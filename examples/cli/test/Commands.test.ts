@@ -199,6 +199,10 @@ describe("stats and doctor", () => {
       "terminal",
       "disk",
       "permissions",
+      "git",
+      "bridge",
+      "process",
+      "docker",
       "log",
       "owner",
       "orphans"

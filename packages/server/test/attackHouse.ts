@@ -195,6 +195,7 @@ export const bodies: { readonly [operation: string]: () => unknown } = {
   "POST /api/v1/sessions/{sessionId}/commands": () => ({ command: { type: "session.rename", data: { title: "x" } } }),
   "POST /api/v1/sessions/{sessionId}/open": () => ({}),
   "POST /api/v1/sessions/{sessionId}/workspace": () => ({ do: "commit", message: "x" }),
+  "POST /api/v1/sessions/{sessionId}/handoff": () => ({ backend: "agent", spec: {} }),
   "POST /api/v1/sessions/{sessionId}/rename": () => ({ title: "x" }),
   "POST /api/v1/sessions/{sessionId}/archive": () => ({}),
   "POST /api/v1/sessions/{sessionId}/unarchive": () => ({}),
