@@ -12,7 +12,7 @@ import { randomFrom } from "../crash/matrix.ts"
 import { bundlesIn, type HandoffPlace, openHandoffHouse, startHandoffRuntime, thereIn } from "./handoffHouse.ts"
 
 /** Kills: each costs the start of a process, of Codex, and a part of a move. */
-const rounds = 5
+const rounds = Number(process.env["HOLDFAST_CRASH_ROUNDS"] ?? 3)
 
 /** Most milliseconds between the last thing that was heard and the kill: longer than a whole move takes on an idle machine. */
 const longestPause = 800
