@@ -95,7 +95,7 @@ const ask = (
 const invalidBy = ({ name, spec }: CloudGeneration, { field = "spec", reason }: CommandFailed): SpecInvalid => {
   if (field === "backend") return new SpecInvalid({ backend: name, field: "inner.backend", expected: reason })
   if (spec.workspace !== undefined && field in WorkspaceSpec.fields) {
-    return new SpecInvalid({ backend: name, field: `workspace.${field}`, expected: reason })
+    return new SpecInvalid({ backend: name, field: `workspace.${field}`, expected: `another one: ${reason}` })
   }
   return inside(name, { field, expected: reason })
 }
