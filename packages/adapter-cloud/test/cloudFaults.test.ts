@@ -69,7 +69,7 @@ it(`A flood and what is typed arrive whole and once, however often the connectio
         })
         const log = makeMemory()
         const holdfast = yield* makeHoldfast(log, { backends: [backend] })
-        const source = `seq -f 'line %.0f' 60000; for i in 1 2 3 4 5 6 7 8 9 10; do read x; echo "got $x"; done`
+        const source = `echo ready; read go; seq -f 'line %.0f' 60000; for i in 1 2 3 4 5 6 7 8 9 10; do read x; echo "got $x"; done`
         const { sessionId } = yield* holdfast.create({ backend: "cloud", spec: shell(source) })
         // Its terminal echoes nothing by now.
         yield* holdfast.until(sessionId, ({ terminal }) => (terminal?.offset ?? 0) > 0)
@@ -83,10 +83,19 @@ it(`A flood and what is typed arrive whole and once, however often the connectio
             yield* Effect.sleep(50 + random() * 300)
           }
         }).pipe(Effect.forkChild)
-        for (let number = 1; number <= 10; number++) {
-          const bytes = new TextEncoder().encode(`${number}\n`)
-          yield* holdfast.command(sessionId, { type: "terminal.write", data: { bytes } })
-        }
+        const type = (text: string) =>
+          holdfast.command(sessionId, {
+            type: "terminal.write",
+            data: { bytes: new TextEncoder().encode(`${text}\n`) }
+          })
+        yield* type("go")
+        for (let number = 1; number <= 9; number++) yield* type(String(number))
+        // The program is there until its last line comes, and that comes when something has broken.
+        yield* Effect.timeout(
+          holdfast.until(sessionId, ({ chart }) => chart.link === "reconnecting"),
+          20_000
+        )
+        yield* type("10")
         yield* Effect.sleep(1_500)
         yield* Fiber.interrupt(breaking)
         proxies[0]!.heal()
@@ -99,7 +108,7 @@ it(`A flood and what is typed arrive whole and once, however often the connectio
         const events = yield* readAll(log, sessionId)
         expectGapless(events)
         const typed = Array.from({ length: 10 }, (_, index) => `got ${index + 1}\n`).join("")
-        expect(outputOf(events)).toBe(lines(60_000) + typed)
+        expect(outputOf(events)).toBe(`ready\n${lines(60_000)}${typed}`)
         expect(events.filter(({ type }) => type === "link.reconnecting").length).toBeGreaterThan(0)
       })
     )
