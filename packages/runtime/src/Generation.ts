@@ -95,6 +95,10 @@ export const startGeneration = (
     let session: BackendSession | undefined
     /** What was decided while a generation that goes on was being taken up: performed once it is. */
     let early: Array<{ readonly command: BackendCommand; readonly seq: number }> = []
+    /** What was missed is known: until then whatever is decided may be among it, and is not performed for itself. */
+    let isTakenUp = opening !== "reattach"
+    /** Decisions that a reattached backend has: one may be read as missed before its own effect comes. */
+    const begun = new Set<number>()
     let isDetached = false
 
     const life = Effect.gen(function* () {
@@ -104,9 +108,12 @@ export const startGeneration = (
       yield* tell(number, openedEvents(session, request, opening))
       if (opening === "reattach") {
         const missed = yield* parts.missed(session.taken ?? [])
-        for (const { command, seq } of missed) perform(command, seq)
-        const known = new Set([...(session.taken ?? []), ...missed.map(({ seq }) => seq)])
-        for (const { command, seq } of early) if (!known.has(seq)) perform(command, seq)
+        for (const seq of session.taken ?? []) begun.add(seq)
+        isTakenUp = true
+        for (const { command, seq } of [...missed, ...early]) {
+          perform(command, seq)
+          begun.add(seq)
+        }
         early = []
       }
       if (parts.people() > 0 && backend.capabilities.reattach === true) {
@@ -154,7 +161,8 @@ export const startGeneration = (
         fork(Effect.andThen(Fiber.interrupt(fiber), tell(number, [{ type: "backend.closed", data: { reason } }])))
         return
       }
-      if (opening === "reattach" && session === undefined && early.length < maxWaiting) {
+      if (begun.has(seq)) return
+      if (!isTakenUp && early.length < maxWaiting) {
         early.push({ command, seq })
         return
       }

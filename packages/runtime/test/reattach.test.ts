@@ -109,7 +109,6 @@ const distant = (world: Elsewhere, again: number, fate: Fate): Backend => ({
         perform: (command, seq) =>
           Effect.suspend(() => {
             if (world.isAway || fate.isDead) return Effect.never
-            if (seq !== undefined && world.taken.includes(seq)) return Effect.succeed({})
             if (seq !== undefined) world.taken.push(seq)
             world.performed.push(command)
             if (command.type === "configure")
