@@ -200,6 +200,8 @@ export interface SandboxEntry extends TimelineEntryBase {
   readonly type: "sandbox"
   /** How far a start is, or what became of it: `ready` where all went well. A time without an answer stays `stale`. */
   readonly condition: "pending" | "warming" | "syncing" | "ready" | "stale" | "snapshotted" | "stopped" | "failed"
+  /** The start goes on from a snapshot, and not from nothing. */
+  readonly restored: boolean
   readonly provider: string | null
   /** For people: why, or how far it is. */
   readonly reason: string | null

@@ -25,6 +25,7 @@ export const changeSandbox = (timeline: Timeline, event: SandboxEvent): Timeline
       return replaceEntry(timeline, position, {
         ...open,
         condition,
+        restored: open.restored || event.data.snapshotId !== undefined,
         provider: event.data.provider ?? open.provider,
         reason: event.data.reason ?? null
       })
@@ -44,6 +45,7 @@ const entryOf = ({ at, data, seq }: SandboxEvent, condition: SandboxEntry["condi
   at,
   type: "sandbox",
   condition,
+  restored: condition !== "stale" && condition !== "failed" && data.snapshotId !== undefined,
   provider: data.provider ?? null,
   reason: data.reason ?? null,
   duration: null

@@ -99,6 +99,23 @@ describe("A sandbox in a timeline", () => {
     )
   })
 
+  it("that is started from a snapshot is restored, until it has to begin from nothing", () => {
+    const restored = (...bodies: ReadonlyArray<EventBody>) =>
+      entriesOf(bodies).flatMap((entry) => (entry.type === "sandbox" ? [[entry.condition, entry.restored]] : []))
+    const fromSnapshot: EventBody = { type: "sandbox.pending", data: { snapshotId: "snap-1" } }
+    assert.deepStrictEqual(restored(fromSnapshot, sandbox("warming"), sandbox("ready"), sandbox("stale")), [
+      ["ready", true],
+      ["stale", false]
+    ])
+    assert.deepStrictEqual(
+      restored(fromSnapshot, sandbox("warming"), sandbox("failed"), sandbox("pending"), sandbox("warming")),
+      [
+        ["failed", true],
+        ["warming", false]
+      ]
+    )
+  })
+
   it("that does not answer says so, and for how long", () => {
     assert.deepStrictEqual(
       told(sandbox("warming"), sandbox("ready"), sandbox("stale", "no heartbeat"), sandbox("ready"), sandbox("stale")),
