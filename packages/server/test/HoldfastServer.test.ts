@@ -289,7 +289,10 @@ describe("a server's telemetry", () => {
     const address = collector.address() as { readonly port: number }
     const visit = async () => {
       const server = await serve({ port: 0, holdfast: memory() })
-      await fetch(`${server.url}/api/v1/sessions/${makeSessionId()}`)
+      const at = `${server.url}/api/v1/sessions/${makeSessionId()}`
+      await fetch(at)
+      const command = JSON.stringify({ command: { type: "session.archive", data: {} } })
+      await fetch(`${at}/commands`, { method: "POST", body: command, headers: { "content-type": "application/json" } })
       await server.close()
     }
     await visit()
@@ -308,7 +311,8 @@ describe("a server's telemetry", () => {
       .map(({ body }) => body)
       .join()
     assert.include(traces, "holdfast-under-test")
-    assert.include(traces, "/api/v1/sessions/:sessionId")
+    assert.include(traces, `"/api/v1/sessions/:sessionId"`)
+    assert.include(traces, `"/api/v1/sessions/:sessionId/commands"`)
     const metrics = received
       .filter(({ path }) => path === "/v1/metrics")
       .map(({ body }) => body)

@@ -43,12 +43,15 @@ const fault = problem("internal", "something went wrong in the server; its log s
 /** Of a body past its limit. */
 export const tooLarge = problem("too_large", "the body is larger than this server takes")
 
+/** Of a body that is to be JSON. */
+export const notJson = problem("invalid", "the body is not JSON")
+
 const slots: { readonly [kind: string]: string } = { Query: "the query", Params: "the path", Headers: "the headers" }
 
 const schemaProblem = (error: HttpApiError.HttpApiSchemaError): Problem => {
   if (error.kind === "Body" || error.kind === "ResponseHeaders") return fault
   const where = slots[error.kind] ?? "the body"
-  if (error.cause.message.startsWith("Expected a valid JSON body")) return problem("invalid", "the body is not JSON")
+  if (error.cause.message.startsWith("Expected a valid JSON body")) return notJson
   const issue = describeIssue("", error.cause.message)
   const expected = issue.expected.replace("a string representing a finite number", "a number")
   const path = issue.field.replace(/^\./, "")

@@ -6,13 +6,14 @@ import { problemOf, tooLarge } from "./ProblemOf.ts"
 import { HoldfastApi } from "./HoldfastApi.ts"
 import { Problems } from "./Problems.ts"
 
-const contentType = "application/problem+json"
+/** The type of an answer that is a problem. */
+export const problemType = "application/problem+json"
 
 /** The answer that a problem is. */
 export const problemResponse = (said: Problem): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.text(JSON.stringify(said), {
     status: said.status,
-    contentType,
+    contentType: problemType,
     ...(said.retryAfterMs === undefined
       ? {}
       : { headers: { "retry-after": String(Math.ceil(said.retryAfterMs / 1_000)) } })
@@ -30,7 +31,7 @@ const answer = <E>(cause: Cause.Cause<E>): Effect.Effect<HttpServerResponse.Http
 
 /** What Effect answers to a body of a type that the endpoint does not take, or that is too large, has a problem too. */
 const worded = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse => {
-  if (response.status < 400 || response.headers["content-type"] === contentType) return response
+  if (response.status < 400 || response.headers["content-type"] === problemType) return response
   if (response.status === 415) {
     const detail = "the body is of a type that this endpoint does not take: see content-type in /api/v1/openapi.json"
     return problemResponse({ ...problem("invalid", detail, { field: "content-type" }), status: 415 })

@@ -15,7 +15,7 @@ import { filesRoutes } from "../api/FilesRoutes.ts"
 import { HoldfastApi } from "../api/HoldfastApi.ts"
 import { logRoutes } from "../api/LogRoutes.ts"
 import { participantsRoutes } from "../api/ParticipantsRoutes.ts"
-import { layerProblems, problemResponse, withProblems } from "../api/ProblemResponses.ts"
+import { layerProblems, withProblems } from "../api/ProblemResponses.ts"
 import { tooLarge } from "../api/ProblemOf.ts"
 import { promptsRoutes } from "../api/PromptsRoutes.ts"
 import { requestsRoutes } from "../api/RequestsRoutes.ts"
@@ -29,6 +29,8 @@ import type { EventStreams } from "../live/EventStream.ts"
 import type { ServerConfig } from "../ServerOptions.ts"
 import type { Workspaces } from "../workspace/Workspace.ts"
 import { countAnswer } from "../Metrics.ts"
+import { makeCommandRequests } from "./CommandRequests.ts"
+import { refuseRequest } from "./refuseRequest.ts"
 import { apiPolicy, pagePolicy, securityHeaders, strictTransport } from "./SecurityHeaders.ts"
 
 /** Longest id in a path, in the characters that it takes there: 256 of them, each in up to nine. */
@@ -123,7 +125,15 @@ export const makeServerApp = Effect.fnUntraced(function* (
           Effect.flatMap((files) => handlerOf(files, 0)),
           Effect.orDie
         )
-  const headers = config.tls === undefined ? securityHeaders : [...securityHeaders, strictTransport]
+  const commands = yield* Scope.provide(makeCommandRequests(guard), scope)
+  const always = (config.tls === undefined ? securityHeaders : [...securityHeaders, strictTransport]).flat()
+  const headOf = (policy: string, cache: string) =>
+    always.concat("content-security-policy", policy, "cache-control", cache)
+  const heads = {
+    api: headOf(apiPolicy, "no-store"),
+    hashed: headOf(pagePolicy, immutable),
+    page: headOf(pagePolicy, "no-cache")
+  }
   const context = yield* Effect.context<never>()
   let answering = 0
 
@@ -132,31 +142,31 @@ export const makeServerApp = Effect.fnUntraced(function* (
     const query = url.indexOf("?")
     const path = query === -1 ? url : url.slice(0, query)
     const ofApi = isApi(path)
-    for (const [name, value] of headers) response.setHeader(name, value)
-    response.setHeader("content-security-policy", ofApi ? apiPolicy : pagePolicy)
-    response.setHeader("cache-control", ofApi ? "no-store" : isHashed(path) ? immutable : "no-cache")
+    const kind = ofApi ? heads.api : isHashed(path) ? heads.hashed : heads.page
     const preflight = guard.preflight(method, asked)
-    if (preflight !== undefined) return void response.writeHead(preflight.status, preflight.headers).end()
-    const cors = guard.corsHeaders(asked)
-    for (const name in cors) response.setHeader(name, cors[name]!)
+    if (preflight !== undefined) {
+      return void response.writeHead(preflight.status, [...kind, ...Object.entries(preflight.headers).flat()]).end()
+    }
+    const head = [...kind, ...Object.entries(guard.corsHeaders(asked)).flat()]
 
     // What watches a server calls it by its address, and learns nothing here.
     const isHealth = path === "/healthz" || path === "/readyz"
     const wrong = isHealth ? undefined : guard.check(asked)
-    if (wrong !== undefined) return refuse(response, wrong)
-    if (answering >= config.limits.maxRequests && !isHealth) return refuse(response, tooMany)
+    if (wrong !== undefined) return refuseRequest(response, wrong, head)
+    if (answering >= config.limits.maxRequests && !isHealth) return refuseRequest(response, tooMany, head)
     const upload = ofApi && isUpload.test(path)
     const { maxRequestBytes, maxUploadBytes } = config.limits
     if (Number(asked["content-length"] ?? 0) > (upload ? maxUploadBytes : maxRequestBytes)) {
       // Whatever is still to come is not read.
-      response.setHeader("connection", "close")
-      return refuse(response, tooLarge)
+      return refuseRequest(response, tooLarge, [...head, "connection", "close"])
     }
     answering++
     response.once("close", () => {
       answering--
       countAnswer(response.statusCode, context)
     })
+    if (ofApi && commands.take(request, response, head)) return
+    for (let at = 0; at < head.length; at += 2) response.setHeader(head[at]!, head[at + 1]!)
     if (ofApi) return upload ? handleUpload(request, response) : handle(request, response)
     if (page !== undefined && (method === "GET" || method === "HEAD")) return page(request, response)
     return handle(request, response)
@@ -166,9 +176,3 @@ export const makeServerApp = Effect.fnUntraced(function* (
 const immutable = "public, max-age=31536000, immutable"
 
 const tooMany = problem("busy", "this server answers as many requests as it may: try again", { retryAfterMs: 1_000 })
-
-const refuse = (response: ServerResponse, said: Parameters<typeof problemResponse>[0]): void => {
-  const { body, headers, status } = problemResponse(said)
-  response.writeHead(status, { ...headers })
-  response.end(body._tag === "Uint8Array" ? body.body : undefined)
-}
