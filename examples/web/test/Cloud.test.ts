@@ -69,6 +69,11 @@ const show = async (page: Page, title: string) => {
 /** The sandbox's word in the head of the session that is shown. */
 const badge = (page: Page, words: string) => page.locator(".pane-facts .sandbox").getByText(words).waitFor()
 
+const badgeless = (page: Page, words: string) =>
+  page.locator(".pane-facts").getByText(words).waitFor({ state: "detached" })
+
+const countOfSessions = async () => (await stage.server.holdfast.list({ limit: 1_000 })).sessions.length
+
 describe("a session in a sandbox", () => {
   it("says how far its sandbox is while it starts, and what runs in it where", async () => {
     const page = await openPage()
@@ -78,7 +83,7 @@ describe("a session in a sandbox", () => {
     await tell(request, { type: "sandbox.pending", data: { provider: "docker" } })
     await show(page, "Started elsewhere")
     await show(dark, "Started elsewhere")
-    await badge(page, "starting")
+    await badge(page, "waiting to start")
     await page.locator(".pane-facts").getByText("Codex").waitFor()
     await tell(request, { type: "sandbox.warming", data: { reason: "pulling the image" } })
     await page.getByText("Starting a docker sandbox: pulling the image").waitFor()
@@ -129,6 +134,88 @@ describe("a session in a sandbox", () => {
     expect(stage.faults).toEqual([])
   })
 
+  it("is made without a sandbox, which starts once as somebody begins to write", async () => {
+    const page = await openPage()
+    const other = await openPage()
+    await page.getByRole("button", { name: "New session" }).first().click()
+    const dialog = page.getByRole("dialog", { name: "New session" })
+    await dialog.getByRole("radio", { name: /Codex/ }).check({ force: true })
+    await dialog.getByRole("radio", { name: /A sandbox/ }).check({ force: true })
+    await dialog.getByLabel("Repository").fill("")
+    await dialog.getByLabel("Title").fill("Waits for words")
+    await dialog.getByRole("button", { name: "Open session" }).click()
+    await page.getByRole("heading", { name: "Waits for words" }).waitFor()
+    await page.getByText("Its sandbox starts as you write").waitFor()
+    await page.locator(".pane-facts").getByText("not started").waitFor()
+    await picture(page, "not-started")
+    expect(begun).toEqual([])
+    // Two people write at once, one of them in the terminal face.
+    await show(other, "Waits for words")
+    await other.getByRole("button", { name: "Terminal", exact: true }).click()
+    await other.locator(".terminal-pane[aria-busy=false]").waitFor()
+    await Promise.all([
+      page.getByRole("textbox", { name: "Prompt", exact: true }).pressSequentially("say hello", { delay: 20 }),
+      other.keyboard.type("say it twice", { delay: 20 })
+    ])
+    const request = await nextOpening()
+    await badgeless(page, "not started")
+    await tell(request, { type: "sandbox.warming", data: { provider: "docker" } }, { type: "sandbox.ready", data: {} })
+    await Effect.runPromise(backend.advance)
+    await badge(page, "ready")
+    await page.getByRole("button", { name: "Send" }).click()
+    await page.getByRole("article", { name: "Agent" }).getByText("say hello").waitFor()
+    expect(begun).toEqual([])
+    expect(stage.faults).toEqual([])
+  })
+
+  it("starts in the terminal face, too, as somebody begins to type there", async () => {
+    const page = await openPage()
+    await stage.server.holdfast.create({ backend: "cloud", spec, title: "Typed to", open: false })
+    await show(page, "Typed to")
+    await page.getByRole("button", { name: "Terminal", exact: true }).click()
+    await page.locator(".terminal-pane[aria-busy=false]").waitFor()
+    await page.keyboard.type("hello")
+    await nextOpening()
+    await Effect.runPromise(backend.advance)
+    expect(stage.faults).toEqual([])
+  })
+
+  it("has its sandbox started while the dialog is still open, once a repository is picked", async () => {
+    const page = await openPage()
+    const made = await countOfSessions()
+    await page.getByRole("button", { name: "New session" }).first().click()
+    const dialog = page.getByRole("dialog", { name: "New session" })
+    await dialog.getByRole("radio", { name: /Codex/ }).check({ force: true })
+    await dialog.getByRole("radio", { name: /A sandbox/ }).check({ force: true })
+    await dialog.getByLabel("Repository").fill("https://git.example.org/anna/lexer.git")
+    await dialog.getByLabel("Branch to begin from").fill("next")
+    await dialog.getByLabel("Title").fill("Ahead")
+    const request = await nextOpening()
+    expect(request.spec).toMatchObject({
+      workspace: { repository: "https://git.example.org/anna/lexer.git", base: "next" }
+    })
+    await tell(request, { type: "sandbox.warming", data: { provider: "docker" } })
+    await dialog.getByRole("textbox", { name: "Prompt" }).fill("read it")
+    await dialog.getByRole("button", { name: "Open session" }).click()
+    await page.getByRole("heading", { name: "Ahead" }).waitFor()
+    await badge(page, "starting")
+    await Effect.runPromise(backend.advance)
+    await page.getByRole("article", { name: "Agent" }).getByText("read it").waitFor()
+    // One session, and one opening of it.
+    expect(await countOfSessions()).toBe(made + 1)
+    expect(begun).toEqual([])
+
+    // What was started for a dialog that is given up leaves nothing.
+    await page.getByRole("button", { name: "New session" }).first().click()
+    await dialog.getByRole("textbox", { name: "Prompt" }).fill("never mind")
+    const { sessionId } = await nextOpening()
+    await page.getByRole("link", { name: /Untitled session/ }).waitFor({ state: "attached" })
+    await dialog.getByRole("button", { name: "Cancel" }).click()
+    await page.getByRole("link", { name: /Untitled session/ }).waitFor({ state: "detached" })
+    await expect(stage.server.holdfast.state(sessionId)).rejects.toMatchObject({ _tag: "SessionNotFound" })
+    expect(stage.faults).toEqual([])
+  })
+
   it("sleeps, and wakes as somebody begins to write", async () => {
     const page = await openPage({ viewport: { width: 390, height: 780 } })
     const count = backend.sessions.length + 1
@@ -149,12 +236,18 @@ describe("a session in a sandbox", () => {
     await page.getByRole("textbox", { name: "Prompt", exact: true }).pressSequentially("go on")
     const second = await nextOpening()
     expect(second.sandbox).toMatchObject({ snapshotId: "snap-1" })
-    await tell(second, { type: "sandbox.warming", data: { reason: "restoring what was kept" } })
-    await page.getByText("Starting a sandbox: restoring what was kept").waitFor()
+    await tell(
+      second,
+      { type: "sandbox.pending", data: { snapshotId: "snap-1" } },
+      { type: "sandbox.warming", data: { reason: "restoring what was kept" } }
+    )
+    await page.getByText("Waking a sandbox: restoring what was kept").waitFor()
+    await badge(page, "waking")
     await picture(page, "waking-phone")
     await tell(second, { type: "sandbox.ready", data: {} })
     await Effect.runPromise(backend.advance)
-    await badge(page, "ready")
+    await badge(page, "ready, restored")
+    await page.getByText(/^The sandbox was restored after/).waitFor()
     await page.getByRole("button", { name: "Send" }).click()
     await page.getByRole("article", { name: "Agent" }).getByText("go on").waitFor()
     expect(stage.faults).toEqual([])

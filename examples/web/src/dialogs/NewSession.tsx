@@ -2,13 +2,14 @@
 import { ClientError } from "@holdfast/client"
 import type { BackendAnswer } from "@holdfast/core"
 import { LoaderCircle } from "lucide-react"
-import { type FormEvent, useEffect, useRef, useState } from "react"
+import { type FocusEvent, type FormEvent, useEffect, useRef, useState } from "react"
 import { useHost } from "../Host.ts"
 import { backendName, BackendIcon } from "../sidebar/BackendBadge.tsx"
 import { Dialog } from "./Dialog.tsx"
 import { Field, Options, Problem } from "./Field.tsx"
 import { Place } from "./Place.tsx"
-import { askedSession, fieldOf, inSandboxes, type NewSessionFields } from "./specOf.ts"
+import { askedSession, fieldOf, inSandboxes, type NewSessionFields, startsAhead } from "./specOf.ts"
+import { WarmStart } from "./WarmStart.ts"
 
 const lastKey = "holdfast.new-session"
 
@@ -47,6 +48,12 @@ const fitting = (fields: NewSessionFields, found: ReadonlyArray<BackendAnswer>):
     provider: places?.includes(fields.provider) === true ? fields.provider : (places?.[0] ?? "")
   }
 }
+
+/** The field, where it is one that a half-written text makes another sandbox of; null for all others. */
+const sandboxFieldOf = (element: EventTarget | null): string | null =>
+  element instanceof HTMLInputElement && settling.has(element.name) ? element.name : null
+
+const settling: ReadonlySet<string> = new Set<keyof NewSessionFields>(["repository", "base", "model"])
 
 interface Mistake {
   readonly field: keyof NewSessionFields | undefined
@@ -105,8 +112,20 @@ export const NewSession = ({ models, onClose, onCreated, workspaces }: NewSessio
   const isTerminal = chosen?.capabilities.terminal === true
   const set = (name: keyof NewSessionFields) => (value: string) => {
     setFields((before) => fitting({ ...before, [name]: value }, backends ?? []))
+    if (name === "repository") setPicked(true)
     if (mistake?.field === name) setMistake(null)
   }
+
+  const [warmStart] = useState(() => new WarmStart(client, (error) => report("Ending what was started ahead", error)))
+  useEffect(() => () => warmStart.leave(), [warmStart])
+  /** The name of the field that is being filled in, where what is in it says what the sandbox is to be. */
+  const [filling, setFilling] = useState<string | null>(null)
+  const [picked, setPicked] = useState(false)
+  useEffect(() => {
+    const isSettled = chosen !== undefined && !busy && filling === null
+    const isWorthIt = isSettled && !isTerminal && startsAhead(fields, picked)
+    warmStart.want(isWorthIt ? askedSession(fields, isTerminal) : null)
+  }, [busy, chosen, fields, filling, isTerminal, picked, warmStart])
 
   const submit = async (event: FormEvent) => {
     event.preventDefault()
@@ -115,12 +134,20 @@ export const NewSession = ({ models, onClose, onCreated, workspaces }: NewSessio
     setMistake(null)
     try {
       const title = fields.title.trim()
-      const session = await client.create({
-        ...askedSession(fields, isTerminal),
-        ...(title === "" ? {} : { title })
-      })
+      const asked = askedSession(fields, isTerminal)
+      const ahead = await warmStart.take(asked)
+      const session =
+        ahead ??
+        (await client.create({
+          ...asked,
+          ...(fields.where === "here" || isTerminal || startsAhead(fields, picked) ? {} : { open: false }),
+          ...(title === "" ? {} : { title })
+        }))
       localStorage.setItem(lastKey, JSON.stringify(Object.fromEntries(kept.map((name) => [name, fields[name].trim()]))))
       onCreated(session.sessionId)
+      if (ahead !== undefined && title !== "") {
+        session.rename(title).catch((error: unknown) => report("Naming the session", error))
+      }
       const prompt = fields.prompt.trim()
       if (!isTerminal && prompt !== "") {
         session.prompt(prompt).catch((error: unknown) => report("Sending the first prompt", error))
@@ -136,7 +163,12 @@ export const NewSession = ({ models, onClose, onCreated, workspaces }: NewSessio
 
   return (
     <Dialog title="New session" onClose={onClose} wide>
-      <form ref={form} onSubmit={(event) => void submit(event)}>
+      <form
+        ref={form}
+        onSubmit={(event) => void submit(event)}
+        onFocus={({ target }) => setFilling(sandboxFieldOf(target))}
+        onBlur={({ relatedTarget }: FocusEvent) => setFilling(sandboxFieldOf(relatedTarget))}
+      >
         <div className="dialog-body">
           <fieldset className="backends">
             <legend className="sr-only">What it runs on</legend>
@@ -205,6 +237,7 @@ export const NewSession = ({ models, onClose, onCreated, workspaces }: NewSessio
                     <input
                       {...props}
                       className="input mono"
+                      name="model"
                       list="models"
                       spellCheck={false}
                       value={fields.model}

@@ -117,6 +117,7 @@ export const Place = ({ fields, problemOf, sandboxes, set, workspaces }: PlacePr
           {(props) => (
             <input
               {...props}
+              name="repository"
               className="input mono"
               placeholder="https://git.example.org/you/project.git"
               spellCheck={false}
@@ -134,6 +135,7 @@ export const Place = ({ fields, problemOf, sandboxes, set, workspaces }: PlacePr
             {(props) => (
               <input
                 {...props}
+                name="base"
                 className="input mono"
                 placeholder="main"
                 spellCheck={false}

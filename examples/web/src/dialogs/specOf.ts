@@ -44,6 +44,13 @@ export const askedSession = (fields: NewSessionFields, hasTerminal: boolean): As
   }
 }
 
+/**
+ * Whether a sandbox is worth starting before the dialog is through: somebody has picked a repository in it, which takes time to
+ * clone, or begun to write the prompt. One that stands there from the last time was not picked.
+ */
+export const startsAhead = (fields: NewSessionFields, picked: boolean): boolean =>
+  fields.where === "sandbox" && ((picked && fields.repository.trim() !== "") || fields.prompt.trim() !== "")
+
 const programOf = (fields: NewSessionFields, hasTerminal: boolean): AskedSession["spec"] => {
   const cwd = fields.workspace.trim()
   const place = cwd === "" ? {} : { cwd }

@@ -102,7 +102,7 @@ const Facts = ({ state, summary }: { readonly summary: SessionSummary; readonly 
       <Fact name="Runs on">
         <BackendBadge backend={cloud?.backend ?? summary.backend} remote={cloud !== null || summary.sandbox !== null} />
       </Fact>
-      {summary.sandbox === null ? null : (
+      {cloud === null && summary.sandbox === null ? null : (
         <Fact name="Sandbox">
           <SandboxBadge condition={summary.sandbox} lifecycle={summary.lifecycle} provider={cloud?.provider ?? null} />{" "}
           {cloud?.provider}

@@ -102,7 +102,9 @@ export const SessionPane = (props: SessionPaneProps) => {
   }
   const cloud = cloudSpecOf(state)
   const isRemote = cloud !== null || summary.sandbox !== null
-  const sandbox = timelineEntries(view.timeline).findLast((entry) => entry.type === "sandbox")
+  const sandboxes = timelineEntries(view.timeline).filter((entry) => entry.type === "sandbox")
+  const sandbox = sandboxes.at(-1)
+  const start = sandboxes.findLast(({ condition }) => condition !== "stale")
   const sandboxReason = sandbox?.condition === summary.sandbox ? sandbox.reason : null
   const canPrompt = state?.capabilities?.prompts ?? !(hasTerminal || cloud?.backend === "pty")
 
@@ -119,14 +121,15 @@ export const SessionPane = (props: SessionPaneProps) => {
           <div className="pane-facts">
             <SessionStatus status={summary.status} />
             <BackendBadge backend={cloud?.backend ?? summary.backend} remote={isRemote} />
-            {summary.sandbox === null ? null : (
+            {isRemote ? (
               <SandboxBadge
                 condition={summary.sandbox}
                 lifecycle={summary.lifecycle}
+                restored={start?.restored ?? false}
                 provider={cloud?.provider ?? null}
                 reason={sandboxReason}
               />
-            )}
+            ) : null}
             {summary.workspace === null ? null : (
               <span className="pane-place" title={summary.workspace}>
                 {workspaceName(summary.workspace)}

@@ -2,16 +2,13 @@
 import type { Lifecycle } from "@holdfast/core"
 
 /** How it is doing, as far as people tell it apart. */
-export type SandboxLook = "starting" | "ready" | "asleep" | "silent" | "stopped" | "failed"
+export type SandboxLook = "starting" | "ready" | "resting" | "asleep" | "silent" | "stopped" | "failed"
 
 /** What is shown. */
 export interface SandboxWords {
   readonly look: SandboxLook
   readonly words: string
 }
-
-/** Where a session goes on without anybody having to wait for its sandbox. */
-const openNow: ReadonlySet<Lifecycle> = new Set(["open", "suspending"])
 
 /** Whether a list says it in place of the session's status: not of a sandbox that is as one expects. */
 export const isWorthSaying = (condition: string, lifecycle: Lifecycle): boolean => {
@@ -21,28 +18,39 @@ export const isWorthSaying = (condition: string, lifecycle: Lifecycle): boolean 
 
 /**
  * Reads it off the chart. A snapshot that is taken while a session works changes nothing for people, and whatever stands behind a
- * session that rests, it sleeps.
+ * session that rests, it sleeps; behind one that could not be opened, a start that nobody goes on with has failed. `restored`: the
+ * start goes on from a snapshot. Null for a sandbox that was never asked for.
  */
-export const sandboxWords = (condition: string, lifecycle: Lifecycle): SandboxWords => {
+export const sandboxWords = (condition: string | null, lifecycle: Lifecycle, restored = false): SandboxWords => {
   if (lifecycle === "suspended") return { look: "asleep", words: "asleep" }
-  if ((lifecycle === "closed" || lifecycle === "failed") && condition !== "failed") {
-    return { look: "stopped", words: "stopped" }
+  if (lifecycle === "closed" || lifecycle === "failed") {
+    const isFailed = condition === "failed" || (lifecycle === "failed" && isStart(condition))
+    return isFailed ? { look: "failed", words: "failed" } : { look: "stopped", words: "stopped" }
   }
+  if (lifecycle === "suspending") return { look: "resting", words: "falling asleep" }
   switch (condition) {
+    case null:
+      return lifecycle === "created"
+        ? { look: "stopped", words: "not started" }
+        : { look: "starting", words: "waiting to start" }
     case "pending":
+      return { look: "starting", words: restored ? "waking" : "waiting to start" }
     case "warming":
-      return { look: "starting", words: "starting" }
+      return { look: "starting", words: restored ? "waking" : "starting" }
     case "syncing":
-      return { look: "starting", words: "preparing the workspace" }
+      return { look: "starting", words: restored ? "waking" : "preparing the workspace" }
     case "stale":
       return { look: "silent", words: "not answering" }
     case "snapshotted":
-      return openNow.has(lifecycle) ? { look: "ready", words: "ready" } : { look: "asleep", words: "asleep" }
+      return lifecycle === "open" ? { look: "ready", words: "ready" } : { look: "asleep", words: "asleep" }
     case "stopped":
       return { look: "stopped", words: "stopped" }
     case "failed":
       return { look: "failed", words: "failed" }
     default:
-      return { look: "ready", words: "ready" }
+      return { look: "ready", words: restored ? "ready, restored" : "ready" }
   }
 }
+
+const isStart = (condition: string | null): boolean =>
+  condition === "pending" || condition === "warming" || condition === "syncing"

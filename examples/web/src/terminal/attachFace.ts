@@ -1,6 +1,7 @@
 /** A structured session in an element of the page, shown as a terminal: a renderer over its events. */
 import type { ClientSession } from "@holdfast/client"
 import { type FaceCommand, makeTerminalFace } from "@holdfast/terminal-face"
+import { TypingSignal } from "../timeline/TypingSignal.ts"
 import { terminalColours } from "./colours.ts"
 import { makeEmulator } from "./makeEmulator.ts"
 
@@ -42,9 +43,12 @@ export const attachFace = (element: HTMLElement, session: ClientSession, owner: 
       void written(face.refused(command, error instanceof Error ? error.message : String(error)))
     }
   }
+  const typing = new TypingSignal((writes) => session.typing(writes))
   terminal.onData((data) => {
     const { commands, leave, output } = face.key(data)
     void written(output)
+    if (commands.length > 0) typing.stop()
+    else if (output !== "" && !owner.readOnly) typing.wrote()
     for (const command of commands) void send(command)
     if (leave) owner.onLeave()
   })
@@ -71,6 +75,7 @@ export const attachFace = (element: HTMLElement, session: ClientSession, owner: 
     },
     focus: () => terminal.focus(),
     close: () => {
+      typing.stop()
       left.abort()
       sizes.disconnect()
       face.end()

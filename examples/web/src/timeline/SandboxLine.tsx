@@ -4,18 +4,18 @@ import { Cloud, CloudAlert, CloudOff, LoaderCircle } from "lucide-react"
 import { Divider } from "./Lines.tsx"
 import { durationText } from "./Phrases.ts"
 
-const wordsOf = ({ condition, duration, provider }: SandboxEntry): string => {
+const wordsOf = ({ condition, duration, provider, restored }: SandboxEntry): string => {
   const where = provider === null || provider === "" ? "sandbox" : `${provider} sandbox`
   const took = duration === null || duration === 0 ? "" : ` after ${durationText(duration)}`
   switch (condition) {
     case "pending":
       return `Asking for a ${where}`
     case "warming":
-      return `Starting a ${where}`
+      return `${restored ? "Waking" : "Starting"} a ${where}`
     case "syncing":
       return "Preparing the workspace"
     case "ready":
-      return `The ${where} was ready${took}`
+      return `The ${where} was ${restored ? "restored" : "ready"}${took}`
     case "stale":
       return duration === null
         ? "The sandbox does not answer"

@@ -36,7 +36,10 @@ export const sendingOf = (state: SessionState | null, connected: boolean): Sendi
     case "suspended":
       return { ...nowhere, hint: state.sandbox === null ? "A prompt wakes the session" : "It wakes as you write" }
     case "created":
-      return { ...nowhere, hint: "The session opens as you write" }
+      return {
+        ...nowhere,
+        hint: state.backend === "cloud" ? "Its sandbox starts as you write" : "The session opens as you write"
+      }
     case "opening":
       return { ...nowhere, hint: "The session opens; a prompt waits until it has" }
     case "lost":
