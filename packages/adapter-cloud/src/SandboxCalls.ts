@@ -22,12 +22,31 @@ const failedBy = (cause: Cause.Cause<SandboxProviderError>): Failed => {
   return { reason, retryable, failure, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
 }
 
+type Spawned = Extract<LifecycleInput, { readonly type: "spawned" | "spawnFailed" }>
+type SpawnFailed = Extract<Spawned, { readonly type: "spawnFailed" }>
+
+/**
+ * Failures of a restore that may be the snapshot's. What is refused to everybody (`forbidden`), asked too often or not offered
+ * at all is not, nor a full disk.
+ */
+const bySnapshot: ReadonlySet<Failed["failure"]> = new Set([
+  "invalid",
+  "unexpected",
+  "unavailable",
+  "timeout",
+  "defect"
+] as const)
+
+/** Only a provider that answers otherwise leaves the snapshot to be blamed; one that does not have it any more says so. */
+const blame = ({ damaged: _, ...failed }: SpawnFailed, has: boolean | undefined): SpawnFailed =>
+  has === undefined ? failed : has ? { ...failed, damaged: true } : { ...failed, missing: true }
+
 /** An answer, or why there is none; an interruption stays one. */
-const answered = <A>(
+const answered = <A, I extends LifecycleInput, F extends LifecycleInput>(
   call: Effect.Effect<A, SandboxProviderError>,
-  onSuccess: (value: A) => LifecycleInput,
-  onFailure: (failed: Failed) => LifecycleInput
-): Effect.Effect<LifecycleInput> =>
+  onSuccess: (value: A) => I,
+  onFailure: (failed: Failed) => F
+): Effect.Effect<I | F> =>
   call.pipe(
     Effect.map(onSuccess),
     Effect.catchCause((cause) =>
@@ -54,6 +73,13 @@ export const makeSandboxCalls = (
       )
     : Effect.succeed(undefined)
 
+  /** Whether the provider lists a snapshot; undefined where it does not answer. */
+  const stillHas = (snapshotId: string): Effect.Effect<boolean | undefined> =>
+    provider.snapshots(owner).pipe(
+      Effect.map((all): boolean | undefined => all.some((each) => each.snapshotId === snapshotId)),
+      Effect.catch(() => Effect.undefined)
+    )
+
   return {
     /** What became of a sandbox, or of the session's newest where the log knows no name. */
     look: (sandboxId: string | null) =>
@@ -75,21 +101,32 @@ export const makeSandboxCalls = (
       ),
     /** Makes one, from a snapshot where one is named. */
     spawn: (snapshotId: string | undefined, request: Effect.Effect<SandboxRequest, SandboxProviderError>) =>
-      answered(
-        Effect.flatMap(request, (wanted) =>
-          snapshotId === undefined ? provider.create(wanted) : provider.restore(snapshotId, wanted)
-        ),
-        (info) => {
-          onInfo(info)
-          return { type: "spawned", sandboxId: info.sandboxId }
-        },
-        ({ failure, reason, retryAfterMs, retryable }) => ({
-          type: "spawnFailed",
-          reason,
-          retryable,
-          ...(snapshotId !== undefined && failure === "not_found" ? { missing: true } : {}),
-          ...(retryAfterMs === undefined ? {} : { retryAfterMs })
-        })
+      Effect.suspend(() => {
+        let isAsked = false
+        return answered(
+          Effect.flatMap(request, (wanted) => {
+            isAsked = true
+            return snapshotId === undefined ? provider.create(wanted) : provider.restore(snapshotId, wanted)
+          }),
+          (info): Spawned => {
+            onInfo(info)
+            return { type: "spawned", sandboxId: info.sandboxId }
+          },
+          ({ failure, reason, retryAfterMs, retryable }): Spawned => ({
+            type: "spawnFailed",
+            reason,
+            retryable,
+            ...(snapshotId !== undefined && failure === "not_found" ? { missing: true } : {}),
+            ...(snapshotId !== undefined && isAsked && bySnapshot.has(failure) ? { damaged: true } : {}),
+            ...(retryAfterMs === undefined ? {} : { retryAfterMs })
+          })
+        )
+      }).pipe(
+        Effect.flatMap((came) =>
+          came.type === "spawnFailed" && came.damaged === true
+            ? Effect.map(stillHas(snapshotId!), (has) => blame(came, has))
+            : Effect.succeed(came)
+        )
       ),
     snapshot: (sandboxId: string) =>
       answered(

@@ -201,8 +201,7 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
         if (!isOurs()) return
         linkReason = reason
         feed({ type: "disconnected" })
-        exitCheck?.interruptUnsafe()
-        exitCheck = fork?.(watchExit(exitCheckMs))
+        watchExits()
       },
       onHeard: () => {
         heardAt = now()
@@ -268,6 +267,11 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
       if (isHeld ? weight > heldWeight / 2 : weight <= heldWeight) return
       isHeld = !isHeld
       link()?.hold(isHeld)
+    }
+
+    const watchExits = () => {
+      exitCheck?.interruptUnsafe()
+      exitCheck = fork?.(watchExit(exitCheckMs))
     }
 
     const watchExit = (delayMs: number): Effect.Effect<void> =>
@@ -451,8 +455,11 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
       )
       while (!isOver(lifecycle)) {
         const { input, taken } = yield* next
+        const before = lifecycle.phase
         const decided = decideLifecycle(lifecycle, input, now(), policy, breaker.get())
         lifecycle = decided.state
+        // One whose bridge dies at once is not waited for until its time is up.
+        if (before !== "connecting" && lifecycle.phase === "connecting") watchExits()
         breaker.set(decided.breaker)
         for (const action of decided.actions) yield* execute(action)
         if (lifecycle.isOpen && generation?.isOpening() === true) {

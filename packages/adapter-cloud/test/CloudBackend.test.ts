@@ -222,6 +222,42 @@ describe("A cloud session", () => {
       expect(state.end?.reason).toContain("inner.spec.command")
     }))
 
+  test("has no sandbox on its way after an opening that failed for good, and goes on in the same one when it is opened again", (house) =>
+    Effect.gen(function* () {
+      const { events, gateway, holdfast, scripted, until } = house
+      const { sessionId } = yield* holdfast.create({ backend: "cloud", spec: codex })
+      const request = yield* Effect.promise(() => scripted.spawn(1))
+      const bridge = yield* Effect.promise(() => connectBridge(gateway, request))
+      bridge.say(hello(sessionId))
+      const first = yield* Effect.promise(() => bridge.command("open"))
+      const failure = { kind: "lost", reason: "no such agent", retryable: false } as const
+      bridge.say({ type: "failed", id: first.id, failure })
+      const failed = yield* until(sessionId, isOver)
+      expect(failed).toMatchObject({ chart: { lifecycle: "failed", sandbox: "stopped" } })
+
+      yield* holdfast.command(sessionId, { type: "session.open", data: {} })
+      const isSecond = (said: (typeof bridge.said)[number]) =>
+        said.type === "command" && said.command.do === "open" && said.command.generation === 2
+      const second = (yield* Effect.promise(() => bridge.until(isSecond))) as typeof first
+      bridge.say({ type: "performed", id: second.id, result: openedAgent } as BridgeMessage)
+      const open = yield* until(sessionId, isOpen)
+      expect(open).toMatchObject({ chart: { sandbox: "ready" }, sandbox: { sandboxId: "sandbox-1" } })
+      const told = typesOf(yield* events(sessionId)).filter((type) => type.startsWith("sandbox."))
+      const way = ["sandbox.pending", "sandbox.warming", "sandbox.syncing"]
+      expect(told).toEqual([...way, "sandbox.pending", "sandbox.syncing", "sandbox.ready"])
+      expect(scripted.requests).toHaveLength(1)
+    }))
+
+  test("has no sandbox on its way when it is closed before that is there", ({ holdfast, scripted, until }) =>
+    Effect.gen(function* () {
+      const { sessionId } = yield* holdfast.create({ backend: "cloud", spec: pty })
+      yield* Effect.promise(() => scripted.spawn(1))
+      yield* until(sessionId, ({ chart }) => chart.sandbox === "warming")
+      yield* holdfast.command(sessionId, { type: "session.close", data: {} })
+      const state = yield* until(sessionId, isOver)
+      expect(state).toMatchObject({ chart: { lifecycle: "closed", sandbox: "stopped" } })
+    }))
+
   test("is put to rest when it is idle, and wakes for a prompt in a sandbox made of the snapshot", (house) =>
     Effect.gen(function* () {
       const { gateway, holdfast, openSession, scripted, serve, until } = house
@@ -271,7 +307,7 @@ describe("A cloud session", () => {
         expect(state.sandbox?.sandboxId).toBe("sandbox-1")
         expect(yield* Effect.promise(() => bridge.command("end"))).toMatchObject({ command: { generation: 1 } })
       }),
-    { policy: { heartbeatMs: 50, staleAfterMs: 200, lingerMs: 5_000 } }
+    { policy: { heartbeatMs: 200, staleAfterMs: 1_000, lingerMs: 10_000 } }
   )
 
   test(

@@ -53,6 +53,8 @@ const sandboxEnds = {
   "sandbox.stopped": "stopped",
   "sandbox.failed": "failed"
 } as const
+/** In use, or on its way: with its session that is over, whether or not its own end could still be told. */
+const sandboxUsed = { ...sandboxEnds, "backend.closed": "stopped", "backend.failed": "stopped" } as const
 
 const chart = setup({ types: {} as { events: ChartEvent } })
 
@@ -179,14 +181,14 @@ export const sessionChart = chart.createMachine({
       initial: "none",
       states: {
         none: { on: sandboxSpawn },
-        pending: { on: { ...sandboxEnds, "sandbox.warming": "warming", "sandbox.syncing": "syncing" } },
-        warming: { on: { ...sandboxEnds, "sandbox.syncing": "syncing", "sandbox.ready": "ready" } },
+        pending: { on: { ...sandboxUsed, "sandbox.warming": "warming", "sandbox.syncing": "syncing" } },
+        warming: { on: { ...sandboxUsed, "sandbox.syncing": "syncing", "sandbox.ready": "ready" } },
         // Told again with each line of how far it is.
-        syncing: { on: { ...sandboxEnds, "sandbox.syncing": "syncing", "sandbox.ready": "ready" } },
-        ready: { on: { ...sandboxEnds, "sandbox.running": "running" } },
-        running: { on: { ...sandboxEnds, "sandbox.ready": "ready" } },
+        syncing: { on: { ...sandboxUsed, "sandbox.syncing": "syncing", "sandbox.ready": "ready" } },
+        ready: { on: { ...sandboxUsed, "sandbox.running": "running" } },
+        running: { on: { ...sandboxUsed, "sandbox.ready": "ready" } },
         stale: {
-          on: { ...sandboxSpawn, ...sandboxEnds, "sandbox.ready": "ready", "sandbox.running": "running" }
+          on: { ...sandboxSpawn, ...sandboxUsed, "sandbox.ready": "ready", "sandbox.running": "running" }
         },
         snapshotted: {
           on: { ...sandboxSpawn, ...sandboxEnds, "sandbox.ready": "ready", "sandbox.running": "running" }

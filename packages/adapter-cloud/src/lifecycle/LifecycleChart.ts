@@ -38,6 +38,8 @@ export type LifecyclePhase =
 export type LifecycleMove =
   | "look"
   | "want"
+  /** Another one is wanted, and not of the snapshot that there is. */
+  | "anew"
   | "spawn"
   | "made"
   | "retry"
@@ -79,7 +81,9 @@ export const lifecycleChart = chart.createMachine({
       }
     },
     pending: { on: { spawn: "warming", giveUp: "failed", forget: "stopped" } },
-    warming: { on: { ...ends, giveUp: "failed", made: "connecting", greet: "syncing", retry: "pending" } },
+    warming: {
+      on: { ...ends, giveUp: "failed", made: "connecting", greet: "syncing", retry: "pending", anew: "pending" }
+    },
     connecting: {
       on: {
         ...ends,
@@ -126,7 +130,7 @@ export const lifecycleChart = chart.createMachine({
       }
     },
     lingering: { on: { ...ends, look: "looking", renew: "syncing", snapshot: "snapshotting" } },
-    destroying: { on: { want: "pending", giveUp: "failed", forget: "stopped" } },
+    destroying: { on: { want: "pending", anew: "pending", giveUp: "failed", forget: "stopped" } },
     stopped: { type: "final" },
     failed: { type: "final" }
   }

@@ -59,6 +59,10 @@ export interface Lifecycle {
   readonly noSnapshots: boolean
   /** Spawns of this opening. */
   readonly spawns: number
+  /** Of these, tries to go on with the newest snapshot that came to nothing. */
+  readonly restores: number
+  /** A snapshot that was given up. Kept for people until another one takes its place, and never restored again. */
+  readonly abandonedId: string | null
   /** A spawn, or the next try of a snapshot, waits until then. */
   readonly notBefore: number
   /** Its spawn is the breaker's one try. */
@@ -96,6 +100,8 @@ export const initialLifecycle = (): Lifecycle => ({
   failures: 0,
   noSnapshots: false,
   spawns: 0,
+  restores: 0,
+  abandonedId: null,
   notBefore: 0,
   probing: false,
   lingerUntil: 0,

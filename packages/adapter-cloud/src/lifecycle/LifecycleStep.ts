@@ -1,5 +1,5 @@
 /** One decision while it is made: the state as it will be, and what is asked for, in order. Lives for one call only. */
-import { chartAccepts, initialChart } from "@holdfast/core"
+import { chartAccepts, initialChart, moveChart } from "@holdfast/core"
 import { type LifecycleMove, moveLifecycle } from "./LifecycleChart.ts"
 import type { AfterDestroy, Lifecycle, SnapshotPurpose } from "./LifecycleState.ts"
 import type { LifecycleAction, SandboxPolicy, SandboxRegion } from "./LifecycleTypes.ts"
@@ -86,6 +86,11 @@ export class LifecycleStep {
   lose(reason: string, retryable: boolean): void {
     if (this.state.generation === null) return
     this.act({ do: "endGeneration", how: "lost", reason, retryable })
+    // In the session's chart what was in use has stopped with the session.
+    if (!retryable) {
+      const chart = { ...initialChart, lifecycle: "opening", sandbox: this.state.region } as const
+      this.state.region = moveChart(chart, { type: "backend.failed" }).sandbox
+    }
     this.leaveGeneration()
   }
 
@@ -111,8 +116,43 @@ export class LifecycleStep {
     state.inner = null
   }
 
+  /** Whether what is waited for is made of the snapshot, by this opening. */
+  get isRestored(): boolean {
+    const { dirty, snapshotId, spawns } = this.state
+    return spawns > 0 && !dirty && snapshotId !== null
+  }
+
+  /** Whether that is the last try to go on with the snapshot. */
+  get isLastRestore(): boolean {
+    const { policy, state } = this
+    return this.isRestored && state.restores + 1 >= Math.min(policy.maxRestores, policy.maxSpawns)
+  }
+
+  /** A try to go on with the snapshot came to nothing. */
+  restoreFailed(): void {
+    if (this.isRestored) this.state.restores += 1
+  }
+
+  /** Nothing comes of the snapshot: there is one more spawn at least, without it. */
+  abandon(reason: string): void {
+    const { policy, state } = this
+    const snapshotId = state.snapshotId!
+    Object.assign(state, { abandonedId: snapshotId, snapshotId: null, loggedSnapshotId: null })
+    state.spawns = Math.min(state.spawns, Math.max(1, policy.maxSpawns) - 1)
+    this.note(
+      `the snapshot ${snapshotId} is given up, because nothing came of it: ${reason}. The sandbox is made anew from the ` +
+        "session's workspace: what was in the snapshot and was not pushed is lost, unless somebody saves it from its provider " +
+        "before the next one is taken"
+    )
+  }
+
+  /** The newest snapshot that the provider has, unless it was given up. */
+  usable(snapshotId: string | undefined): string | undefined {
+    return snapshotId === this.state.abandonedId ? undefined : snapshotId
+  }
+
   /** Asks for one, from now on or after a cooldown. */
-  want(move: "want" | "retry", reason: string, leastMs = 0): void {
+  want(move: "want" | "retry" | "anew", reason: string, leastMs = 0): void {
     const { policy, state } = this
     if (state.generation === null) return this.forget()
     if (state.spawns >= policy.maxSpawns) {
@@ -283,6 +323,8 @@ export class LifecycleStep {
     if (before !== null && before !== snapshotId && before !== state.loggedSnapshotId) {
       this.act({ do: "removeSnapshot", snapshotId: before })
     }
+    if (state.abandonedId !== null) this.act({ do: "removeSnapshot", snapshotId: state.abandonedId })
+    state.abandonedId = null
   }
 
   /** Tells the log of the newest snapshot; the one that it named before is not needed from then on. */

@@ -36,8 +36,13 @@ export interface SandboxPolicy {
   readonly snapshotTimeoutMs: number
   /** Most tries of a snapshot that something waits for. Default 3. */
   readonly maxSnapshots: number
-  /** Most spawns of one opening. Default 3. */
+  /** Most spawns of one opening; one more where the last of them gave its snapshot up. Default 3. */
   readonly maxSpawns: number
+  /**
+   * Most tries of one opening to go on with a snapshot, at least 1. One that could not be restored so often, or whose restored
+   * bridge never came, is given up: the sandbox is made anew. Default 2; `maxSpawns` where that is less.
+   */
+  readonly maxRestores: number
   /** Wait between two spawns of one opening, or two tries of a snapshot; doubles, up to 1 minute. Default 2 s. */
   readonly spawnCooldownMs: number
   /** So many failures of the provider in a row, of any sessions, open the breaker. Default 5. */
@@ -72,12 +77,16 @@ export type LifecycleInput =
     }
   | { readonly type: "lookFailed"; readonly reason: string; readonly retryable: boolean }
   | { readonly type: "spawned"; readonly sandboxId: string }
-  /** `create` or `restore` failed. `missing`: the snapshot is not there any more. */
+  /**
+   * `create` or `restore` failed. `missing`: the snapshot is not there any more. `damaged`: it may be the snapshot that is
+   * wrong, and not the provider or what was asked for.
+   */
   | {
       readonly type: "spawnFailed"
       readonly reason: string
       readonly retryable: boolean
       readonly missing?: boolean
+      readonly damaged?: boolean
       readonly retryAfterMs?: number
     }
   /** The bridge said `hello` with the right token. `open`: the generation of its inner backend. */

@@ -28,6 +28,7 @@ export const defaultSandboxPolicy: SandboxPolicy = {
   snapshotTimeoutMs: 5 * 60_000,
   maxSnapshots: 3,
   maxSpawns: 3,
+  maxRestores: 2,
   spawnCooldownMs: 2_000,
   breakerFailures: 5,
   breakerCooldownMs: 30_000,

@@ -4,16 +4,18 @@ import { living, row } from "./Decision.ts"
 import type { LifecycleStep } from "./LifecycleStep.ts"
 
 const unwanted = "nobody wanted it any more"
+const endedEarly = (reason: string): string => `it ended before its bridge came: ${reason}`
 const early = "it was asked to, before it was open"
 
 /** Nothing of the session is to stay. */
 const removeSnapshots = (step: LifecycleStep): void => {
   const { state } = step
-  for (const snapshotId of new Set([state.snapshotId, state.loggedSnapshotId])) {
+  for (const snapshotId of new Set([state.snapshotId, state.loggedSnapshotId, state.abandonedId])) {
     if (snapshotId !== null) step.act({ do: "removeSnapshot", snapshotId })
   }
   state.snapshotId = null
   state.loggedSnapshotId = null
+  state.abandonedId = null
 }
 
 /** Leaves a sandbox that lingered. */
@@ -38,7 +40,7 @@ const gone = (step: LifecycleStep, failure: string | undefined): void => {
     case "respawn":
       // One that could not be destroyed is given up: its token is not good any more, and the sweep finds it.
       step.tellGone(failure === undefined ? "stopped" : "failed", failure ?? state.reason)
-      return step.want("want", state.reason)
+      return step.want(state.snapshotId === null && state.abandonedId !== null ? "anew" : "want", state.reason)
     default:
       if (failure === undefined) return step.forget()
       step.giveUp(failure, true)
@@ -241,13 +243,27 @@ export const endingDecisions: ReadonlyArray<Decision> = [
   row({
     on: "exited",
     at: ["connecting"],
+    when: "it is this one, and the last try of the snapshot",
+    holds: (step, { sandboxId }) => step.state.sandboxId === sandboxId && step.isLastRestore,
+    does: "Gives the snapshot up, says so, destroys what is left of the sandbox and makes one anew.",
+    moves: ["discard"],
+    decide: (step, { reason }) => {
+      const why = endedEarly(reason)
+      step.abandon(why)
+      step.discard("respawn", why)
+    }
+  }),
+  row({
+    on: "exited",
+    at: ["connecting"],
     when: "it is this one",
     holds: ({ state }, { sandboxId }) => state.sandboxId === sandboxId,
     does: "Stores what is new in it, destroys what is left of it and makes another, while tries are left.",
     moves: ["snapshot", "discard"],
     decide: (step, { reason }) => {
       step.state.exited = true
-      step.replace(`it ended before its bridge came: ${reason}`)
+      step.restoreFailed()
+      step.replace(endedEarly(reason))
     }
   }),
   row({
@@ -294,7 +310,7 @@ export const endingDecisions: ReadonlyArray<Decision> = [
     when: "it is this one",
     holds: ({ state }, { sandboxId }) => state.sandboxId === sandboxId,
     does: "Forgets it; or makes another for the generation that waits; or says that the session is closed.",
-    moves: ["want", "spawn", "giveUp", "forget"],
+    moves: ["want", "anew", "spawn", "giveUp", "forget"],
     decide: (step) => gone(step, undefined)
   }),
   row({
@@ -303,14 +319,14 @@ export const endingDecisions: ReadonlyArray<Decision> = [
     when: "it is this one",
     holds: ({ state }, { sandboxId }) => state.sandboxId === sandboxId,
     does: "Gives it up, with the reason: its token is not good any more, and the sweep for orphans takes over. Then the same.",
-    moves: ["want", "spawn", "giveUp", "forget"],
+    moves: ["want", "anew", "spawn", "giveUp", "forget"],
     decide: (step, { reason }) => gone(step, `the sandbox could not be destroyed: ${reason}`)
   }),
   row({
     on: "destroy",
     at: ["destroying"],
     does: "The same: the provider does not answer.",
-    moves: ["want", "spawn", "giveUp", "forget"],
+    moves: ["want", "anew", "spawn", "giveUp", "forget"],
     decide: (step) => gone(step, "the sandbox could not be destroyed: the provider did not answer in time")
   })
 ]

@@ -8,10 +8,12 @@ type Opened = Extract<LifecycleInput, { readonly type: "opened" }>
 type Connected = Extract<LifecycleInput, { readonly type: "connected" }>
 
 /** A new opening begins to count from nothing. */
-const wants = ({ state }: LifecycleStep, { generation, reattach }: Opened): void => {
+const wants = ({ state }: LifecycleStep, { generation, reattach, region }: Opened): void => {
   state.generation = generation
   state.reattach = reattach === true
+  state.region = region ?? state.region
   state.spawns = 0
+  state.restores = 0
   state.busy = false
   // An opening of the backend is told as the link being back.
   state.linkDown = false
@@ -23,6 +25,8 @@ const isKnown = ({ known }: Opened): boolean =>
 const regionOf = ({ known, region }: Opened): NonNullable<Opened["region"]> =>
   region ?? (known === null ? "none" : known.tokenHash === null ? "stopped" : "running")
 
+const tooSlow = "the provider did not make it in time"
+const noBridge = "its bridge did not come in time"
 const noReattach = "the sandbox that it ran in is gone"
 
 /** The log gave the sandbox up, or never had its token: its bridge is not let in. */
@@ -186,7 +190,7 @@ export const openingDecisions: ReadonlyArray<Decision> = [
     decide: (step, { sandboxId, snapshotId }) => {
       const { state } = step
       state.sandboxId = sandboxId ?? state.sandboxId
-      state.snapshotId = snapshotId ?? state.snapshotId
+      state.snapshotId = step.usable(snapshotId) ?? state.snapshotId
       step.move("found")
     }
   }),
@@ -221,8 +225,9 @@ export const openingDecisions: ReadonlyArray<Decision> = [
     holds: (_, { condition }) => condition === "gone",
     does: "Makes another, from the newest snapshot where there is one.",
     moves: ["want", "spawn"],
-    decide: (step, { snapshotId }) => {
+    decide: (step, looked) => {
       const { state } = step
+      const snapshotId = step.usable(looked.snapshotId)
       const before = state.loggedSnapshotId
       state.snapshotId = snapshotId ?? null
       if (snapshotId === undefined) state.loggedSnapshotId = null
@@ -241,7 +246,7 @@ export const openingDecisions: ReadonlyArray<Decision> = [
     decide: (step, { sandboxId, snapshotId }) => {
       const { state } = step
       state.sandboxId = sandboxId ?? state.sandboxId
-      state.snapshotId = snapshotId ?? null
+      state.snapshotId = step.usable(snapshotId) ?? null
       state.exited = true
       step.replace("the sandbox had stopped")
     }
@@ -371,6 +376,20 @@ export const openingDecisions: ReadonlyArray<Decision> = [
   row({
     on: "spawnFailed",
     at: ["warming"],
+    when: "it may be the snapshot, and it was the last try or cannot succeed later",
+    holds: (step, { damaged, retryable }) => damaged === true && step.isRestored && (!retryable || step.isLastRestore),
+    does: "Gives the snapshot up, says so, and makes one anew.",
+    moves: ["anew", "spawn"],
+    decide: (step, { reason, retryable, retryAfterMs }) => {
+      if (retryable) spawnBroke(step, reason)
+      else step.tell("failed", { reason })
+      step.abandon(reason)
+      step.want("anew", reason, retryAfterMs)
+    }
+  }),
+  row({
+    on: "spawnFailed",
+    at: ["warming"],
     when: "it cannot succeed later",
     holds: (_, { retryable }) => !retryable,
     does: "Gives up for good, with the reason.",
@@ -394,9 +413,23 @@ export const openingDecisions: ReadonlyArray<Decision> = [
     at: ["warming"],
     does: "Counts it at the breaker and tries again after a cooldown, while tries are left.",
     moves: ["retry", "spawn", "giveUp"],
-    decide: (step, { reason, retryAfterMs }) => {
+    decide: (step, { damaged, reason, retryAfterMs }) => {
       spawnBroke(step, reason)
+      if (damaged === true) step.restoreFailed()
       step.want("retry", reason, retryAfterMs)
+    }
+  }),
+  row({
+    on: "spawn",
+    at: ["warming"],
+    when: "it was the last try of the snapshot",
+    holds: (step) => step.isLastRestore,
+    does: "Counts it at the breaker, gives the snapshot up, says so, and destroys whatever comes of it before one is made anew.",
+    moves: ["discard"],
+    decide: (step) => {
+      step.spawnEnded("broke")
+      step.abandon(tooSlow)
+      step.discard("respawn", tooSlow)
     }
   }),
   row({
@@ -405,9 +438,9 @@ export const openingDecisions: ReadonlyArray<Decision> = [
     does: "Counts it at the breaker, and destroys whatever comes of it before the next try.",
     moves: ["discard"],
     decide: (step) => {
-      const reason = "the provider did not make it in time"
       step.spawnEnded("broke")
-      step.discard("respawn", reason)
+      step.restoreFailed()
+      step.discard("respawn", tooSlow)
     }
   }),
 
@@ -451,9 +484,24 @@ export const openingDecisions: ReadonlyArray<Decision> = [
   row({
     on: "connect",
     at: ["connecting"],
+    when: "it was the last try of the snapshot",
+    holds: (step) => step.isLastRestore,
+    does: "Gives the snapshot up, says so, destroys the sandbox and makes one anew.",
+    moves: ["discard"],
+    decide: (step) => {
+      step.abandon(noBridge)
+      step.discard("respawn", noBridge)
+    }
+  }),
+  row({
+    on: "connect",
+    at: ["connecting"],
     does: "Stores what is new in it, destroys it and makes another, while tries are left.",
     moves: ["snapshot", "discard"],
-    decide: (step) => step.replace("its bridge did not come in time")
+    decide: (step) => {
+      step.restoreFailed()
+      step.replace(noBridge)
+    }
   }),
 
   row({

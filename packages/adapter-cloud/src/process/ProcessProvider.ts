@@ -158,7 +158,10 @@ export const makeProcessProvider = (options: ProcessProviderOptions): SandboxPro
         },
         catch: (cause) => fileFailure(fail, cause, `${folders.all} cannot be written to`)
       })
-      if (snapshotId !== undefined) yield* copyTree(fail, store.snapshotFiles(snapshotId), folders.files)
+      if (snapshotId !== undefined) {
+        yield* copyTree(fail, store.snapshotFiles(snapshotId), folders.files)
+        if (!(yield* store.hasFiles(fail, folder))) return yield* fail("unexpected", "the snapshot has no files")
+      }
       const bridgeUrl = controlPlane.kind === "url" || !isApart ? request.controlPlane : socketUrl(controlPlane.name)
       const compiled = isNode ? yield* compileCache(words) : undefined
       const view = viewOptions(words)
@@ -282,8 +285,15 @@ export const makeProcessProvider = (options: ProcessProviderOptions): SandboxPro
             sessionId,
             createdAt: yield* Clock.currentTimeMillis
           }
-          const { files } = store.folders(folderNameIn(sandboxId)!)
-          yield* store.addSnapshot(fail, { version: 1, ...info }, (to) => copyTree(fail, files, to))
+          const folder = folderNameIn(sandboxId)!
+          const { files } = store.folders(folder)
+          yield* store.addSnapshot(fail, { version: 1, ...info }, (to) =>
+            Effect.gen(function* () {
+              yield* copyTree(fail, files, to)
+              // What was removed while it was copied is not all there.
+              if (!(yield* store.hasFiles(fail, folder))) return yield* fail("not_found", "it was destroyed meanwhile")
+            })
+          )
           return info
         })
       ),

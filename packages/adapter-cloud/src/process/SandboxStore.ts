@@ -41,6 +41,8 @@ export interface SandboxStore {
   /** Makes a folder with its record at once; gives whether it was not there before. */
   readonly add: (fail: Fail, name: string, record: SandboxRecord) => Effect.Effect<boolean, SandboxProviderError>
   readonly update: (fail: Fail, name: string, record: SandboxRecord) => Effect.Effect<void, SandboxProviderError>
+  /** Whether the files of a sandbox are there: from the first step of a removal on they are not. */
+  readonly hasFiles: (fail: Fail, name: string) => Effect.Effect<boolean, SandboxProviderError>
   /** Removes a sandbox's folder. Until all of it is gone the record is there, and it is listed. */
   readonly remove: (fail: Fail, name: string) => Effect.Effect<void, SandboxProviderError>
   readonly readSnapshot: (fail: Fail, id: string) => Effect.Effect<SnapshotRecord | undefined, SandboxProviderError>
@@ -194,8 +196,14 @@ export const makeSandboxStore = (folder: string): SandboxStore => {
       ),
     update: (fail, name, record) =>
       attempt(fail, `${sandboxes} cannot be written to`, () => write(join(sandboxes, name), record)),
+    hasFiles: (fail, name) => {
+      const { files } = folders(name)
+      return attempt(fail, `${files} cannot be looked at`, () => isThere(files))
+    },
     remove: Effect.fnUntraced(function* (fail, name) {
-      const { all } = folders(name)
+      const { all, files } = folders(name)
+      // Away first: a snapshot that is taken meanwhile must not be of what is left.
+      yield* attempt(fail, `${files} cannot be removed`, () => moveAway(files, join(all, `${making}${randomUUID()}`)))
       for (const each of yield* attempt(fail, `${all} cannot be listed`, () => namesIn(all))) {
         if (each !== recordFile) yield* removeTree(fail, join(all, each))
       }
@@ -220,15 +228,26 @@ export const makeSandboxStore = (folder: string): SandboxStore => {
         const at = join(snapshots, id)
         // Away first: half a snapshot must not be restored.
         const side = join(snapshots, `${making}${randomUUID()}`)
-        yield* attempt(fail, `${at} cannot be removed`, async () => {
-          try {
-            await rename(at, side)
-          } catch (error) {
-            if (!isMissing(error)) throw error
-          }
-        })
+        yield* attempt(fail, `${at} cannot be removed`, () => moveAway(at, side))
         yield* removeTree(fail, side)
       })
+  }
+}
+
+const moveAway = async (from: string, to: string): Promise<void> => {
+  try {
+    await rename(from, to)
+  } catch (error) {
+    if (!isMissing(error)) throw error
+  }
+}
+
+const isThere = async (folder: string): Promise<boolean> => {
+  try {
+    return (await stat(folder)).isDirectory()
+  } catch (error) {
+    if (isMissing(error)) return false
+    throw error
   }
 }
 

@@ -21,12 +21,13 @@ export const known: SandboxState = {
 }
 
 const opened = (generation: number, more: Partial<Extract<LifecycleInput, { readonly type: "opened" }>> = {}) =>
-  ({ type: "opened", generation, known: null, region: "none", ...more }) satisfies LifecycleInput
+  ({ type: "opened", generation, known: null, ...more }) satisfies LifecycleInput
 
 /** What can be told to a lifecycle, in words. */
 const words = {
   open: opened(1),
   "open again": opened(2),
+  "open a third time": opened(3, { region: "ready" }),
   "open known": opened(2, { known, region: "running" }),
   "open snapshot": opened(2, {
     known: { ...known, sandboxId: null, tokenHash: null },
@@ -54,6 +55,8 @@ const words = {
     retryable: true,
     retryAfterMs: 3_600_000
   },
+  "spawn is in vain": { type: "spawnFailed", reason: "a layer is missing", retryable: true, damaged: true },
+  "spawn can only be in vain": { type: "spawnFailed", reason: "not readable", retryable: false, damaged: true },
   "spawn misses": { type: "spawnFailed", reason: "no such snapshot", retryable: false, missing: true },
   connect: { type: "connected", open: null },
   "connect 1": { type: "connected", open: 1 },

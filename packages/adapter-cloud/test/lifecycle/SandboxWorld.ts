@@ -3,7 +3,7 @@
  * answers, fails and delays, sandboxes with bridges that come, go, hang and die, and a clock that only moves when it is told to.
  * Each step is checked against what a sandbox's lifecycle promises.
  */
-import { type ChartValue, chartAccepts, initialChart, type SandboxState } from "@holdfast/core"
+import { type ChartValue, chartAccepts, initialChart, moveChart, type SandboxState } from "@holdfast/core"
 import {
   decideLifecycle,
   initialLifecycle,
@@ -28,6 +28,8 @@ interface Sandbox {
   connected: boolean
   open: number | null
   asked: number | null
+  /** Made of a damaged snapshot: its bridge never comes. */
+  mute: boolean
 }
 
 /** What the session's log says. */
@@ -62,6 +64,10 @@ interface WorldState {
   sandboxes: Array<Sandbox>
   made: number
   snapshots: Array<string>
+  /** Snapshots of which nothing comes: they cannot be restored, or their bridge never comes. */
+  damaged: Record<string, "whole" | "inside">
+  /** By snapshot, how often nothing came of it in this opening. */
+  blamed: Record<string, number>
   taken: number
   tokens: number
   /** What the provider is asked: one thing at a time, the next one gives up the one before. */
@@ -116,6 +122,8 @@ export class SandboxWorld {
       sandboxes: [],
       made: 0,
       snapshots: [],
+      damaged: {},
+      blamed: {},
       taken: 0,
       tokens: 0,
       call: null,
@@ -154,6 +162,7 @@ export class SandboxWorld {
         sandboxId: name(life.sandboxId),
         snapshotId: name(life.snapshotId),
         loggedSnapshotId: name(life.loggedSnapshotId),
+        abandonedId: name(life.abandonedId),
         generation: generation(life.generation),
         inner: generation(life.inner),
         reason: ""
@@ -181,6 +190,8 @@ export class SandboxWorld {
           asked: generation(one.asked)
         })),
         snapshots: rest.snapshots.map(name),
+        damaged: rest.snapshots.map((id) => rest.damaged[id]),
+        blamed: rest.snapshots.map((id) => rest.blamed[id]),
         call: rest.call && { ...rest.call, of: name(rest.call.of) },
         mail: rest.mail.map((input) => ({
           ...input,
@@ -228,7 +239,7 @@ export class SandboxWorld {
       add(asked === "destroy", "destroy ok")
       add(asked === "destroy" && !healthy, "destroy fails")
       add(ours !== undefined && !healthy, "exit")
-      add(ours !== undefined && !ours.connected && !idle, "connect")
+      add(ours !== undefined && !ours.connected && !ours.mute && !idle, "connect")
       add(ours?.connected === true && !healthy, "disconnect")
       add(ours?.connected === true && !idle, "hear")
       add(ours?.connected === true && ours.asked !== null && !ours.frozen, "inner opens")
@@ -238,6 +249,8 @@ export class SandboxWorld {
     }
     add(generation === null && (!state.over || options.rare === true) && !healthy, "open")
     add(!healthy && options.rare === true, "others fail", "others try")
+    const newest = state.snapshots.at(-1)
+    add(newest !== undefined && state.damaged[newest] === undefined && !healthy && options.rare === true, "damage")
     add(generation === null && !state.over && !healthy && options.rare === true && state.generations > 0, "reattach")
     add(generation !== null && (state.ended || !healthy), "release")
     add(wanted && life.isOpen && state.busy, "rest")
@@ -288,8 +301,18 @@ export class SandboxWorld {
         if (from !== null && !state.snapshots.includes(from)) {
           return this.#post({ type: "spawnFailed", reason: "no such snapshot", retryable: false, missing: true })
         }
-        return this.#post({ type: "spawned", sandboxId: this.#make() })
+        const damage = from === null ? undefined : state.damaged[from]
+        if (damage !== undefined) state.blamed[from!] = (state.blamed[from!] ?? 0) + 1
+        if (damage === "whole") {
+          // Some providers know that it cannot be read, others fail at it each time.
+          const retryable = Number(from!.slice(1)) % 2 === 0
+          return this.#post({ type: "spawnFailed", reason: "a layer is missing", retryable, damaged: true })
+        }
+        return this.#post({ type: "spawned", sandboxId: this.#make(damage === "inside") })
       }
+      case "damage":
+        state.damaged[state.snapshots.at(-1)!] = state.spawns % 2 === 0 ? "whole" : "inside"
+        return
       case "spawn fails":
         this.#answered()
         return this.#post({ type: "spawnFailed", reason: "busy", retryable: true })
@@ -302,7 +325,7 @@ export class SandboxWorld {
           type: "spawnFailed",
           reason: "too many requests",
           retryable: true,
-          retryAfterMs: this.options.policy.spawnTimeoutMs * (state.now % 2 === 0 ? 2 : 0.5)
+          retryAfterMs: this.options.policy.spawnTimeoutMs * (state.made % 2 === 0 ? 2 : 0.5)
         })
       case "spawn never":
         // It is made, and the answer is lost.
@@ -453,7 +476,7 @@ export class SandboxWorld {
     return of
   }
 
-  #make(): string {
+  #make(mute = false): string {
     const { state } = this
     const id = `s${++state.made}`
     state.sandboxes.push({
@@ -465,7 +488,8 @@ export class SandboxWorld {
       dirty: false,
       connected: false,
       open: null,
-      asked: null
+      asked: null,
+      mute
     })
     return id
   }
@@ -484,16 +508,25 @@ export class SandboxWorld {
       suspendAsked: false,
       busy: false,
       linkDown: false,
-      spawns: 0
+      spawns: 0,
+      blamed: {}
     })
     const { region, ...log } = state.log
     const known: SandboxState | null = region === "none" ? null : { provider: "test", generation: 1, ...log }
     this.#decide({ type: "opened", generation, known, region, reattach })
   }
 
+  /** The session is over for good: its sandbox is not in use any more, whatever could still be told. */
+  #end(type: "backend.closed" | "backend.failed"): void {
+    const { log } = this.state
+    log.region = moveChart({ ...initialChart, lifecycle: "opening", sandbox: log.region }, { type }).sandbox
+    demand(["none", "snapshotted", "stopped", "failed"].includes(log.region), `${type} leaves it ${log.region}`)
+  }
+
   #release(detached: boolean): void {
     const { state } = this
     const generation = state.generation!
+    if (state.closeAskedAt !== null && !state.over) this.#end("backend.closed")
     Object.assign(state, { over: state.over || state.closeAskedAt !== null, generation: null, busy: false })
     state.closeAskedAt = null
     // What a bridge says of a generation that is over is dropped before anybody hears of it.
@@ -572,7 +605,15 @@ export class SandboxWorld {
         }
         state.spawns++
         demand(state.spawns <= this.options.policy.maxSpawns + 1, "spawns of an opening are bounded")
-        demand(action.do === "create" || action.snapshotId === state.log.snapshotId, "the log names what is restored")
+        if (action.do === "restore") {
+          const { snapshotId } = action
+          demand(snapshotId === state.log.snapshotId, "the log names what is restored")
+          demand(snapshotId !== before.abandonedId, "what was given up is not restored")
+          demand(
+            (state.blamed[snapshotId] ?? 0) < this.options.policy.maxRestores,
+            "restores of a snapshot are bounded"
+          )
+        }
         demand(state.log.region === "warming", "the log knows of a sandbox before it is made")
         state.call = { what: "spawn", of: action.do === "create" ? null : action.snapshotId }
         return
@@ -645,11 +686,13 @@ export class SandboxWorld {
           demand(after > 0, "0 is never")
         }
         if (action.how === "lost") demand(action.reason !== "", "what is lost has a reason")
+        if (action.how === "lost" && !action.retryable) this.#end("backend.failed")
         return
       case "closed":
         demand(state.generation === null || state.closeAskedAt !== null, "only who closes is told that it is closed")
         state.ended = true
         state.over = state.closeAskedAt !== null
+        if (state.over) this.#end("backend.closed")
         if (state.over) {
           const { destroyTimeoutMs } = this.options.policy
           demand(state.now - state.closeAskedAt! <= destroyTimeoutMs, "closing ends in time")

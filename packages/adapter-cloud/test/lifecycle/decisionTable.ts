@@ -3,6 +3,12 @@ import type { LifecyclePhase } from "../../src/lifecycle/LifecycleChart.ts"
 import type { Given } from "./given.ts"
 import type { Word } from "./LifecycleBench.ts"
 
+/** What people are told of a snapshot that nothing comes of. */
+const givenUp = (reason: string) =>
+  `note (the snapshot p1 is given up, because nothing came of it: ${reason}. The sandbox is made anew from the session's ` +
+  "workspace: what was in the snapshot and was not pushed is lost, unless somebody saves it from its provider before the " +
+  "next one is taken)"
+
 /** All rows. Each decision of the lifecycle is in at least one of them. */
 export const decisionTable: ReadonlyArray<
   readonly [given: Given, happens: Word, phase: LifecyclePhase, actions: ReadonlyArray<string>]
@@ -103,6 +109,54 @@ export const decisionTable: ReadonlyArray<
       "create",
       "note (the snapshot is not there any more: it begins from nothing)"
     ]
+  ],
+  ["restoring", "spawn is in vain", "pending", ["failed (a layer is missing)", "pending p1 (a layer is missing)"]],
+  [
+    "restoring",
+    "spawn can only be in vain",
+    "pending",
+    ["failed (not readable)", givenUp("not readable"), "pending (not readable)"]
+  ],
+  ["restoring for the last time", "spawn fails", "pending", ["failed (busy)", "pending p1 (busy)"]],
+  [
+    "restoring for the last time",
+    "spawn is in vain",
+    "pending",
+    ["failed (a layer is missing)", givenUp("a layer is missing"), "pending (a layer is missing)"]
+  ],
+  [
+    "restoring for the last time",
+    "time",
+    "destroying",
+    [givenUp("the provider did not make it in time"), "destroy whatever"]
+  ],
+  ["restored", "time", "destroying", ["destroy s1"]],
+  ["restored", "exit", "destroying", ["destroy s1"]],
+  ["restored for the last time", "time", "destroying", [givenUp("its bridge did not come in time"), "destroy s1"]],
+  [
+    "restored for the last time",
+    "exit",
+    "destroying",
+    [givenUp("it ended before its bridge came: out of memory"), "destroy s1"]
+  ],
+  [
+    "destroying what came of a snapshot that was given up",
+    "destroyed",
+    "pending",
+    ["stopped (its bridge did not come in time)", "pending (its bridge did not come in time)"]
+  ],
+  ["ready without the snapshot that was given up", "close", "destroying", ["removeSnapshot p1", "destroy s1"]],
+  [
+    "snapshot to suspend, after one was given up",
+    "taken",
+    "destroying",
+    ["removeSnapshot p1", "snapshotted p2 (it was asked to)", "suspended (it was asked to)", "destroy s1"]
+  ],
+  [
+    "looking, after a snapshot was given up",
+    "look gone",
+    "warming",
+    ["stopped (the sandbox is gone)", "pending", "warming", "create"]
   ],
   [
     "warming",

@@ -22,6 +22,9 @@ const lingering: ReadonlyArray<Word> = [...ready, "release"]
 const leave: ReadonlyArray<Word> = [...lingering, "time"]
 const destroying: ReadonlyArray<Word> = [...leave, "taken"]
 const replacing: ReadonlyArray<Word> = [...found, "time"]
+const restoring: ReadonlyArray<Word> = ["open snapshot", "look gone"]
+const lastRestore: ReadonlyArray<Word> = [...restoring, "spawn is in vain", "time"]
+const anew: ReadonlyArray<Word> = [...lastRestore, "spawn is in vain", "time", "spawned", "connect", "inner opens"]
 /** Tries of a snapshot, but for the last. */
 const lastTry: ReadonlyArray<Word> = ["not taken", "time", "not taken", "time"]
 const schedule: ReadonlyArray<Word> = [...ready, "work", "wait 1800000", "hear", "time"]
@@ -32,7 +35,14 @@ const situations = {
   nothing: { by: [] },
   warming: { by: warming },
   "the bridge was quicker": { by: [...warming, "connect"] },
-  restoring: { by: ["open snapshot", "look gone"] },
+  restoring: { by: restoring },
+  "restoring for the last time": { by: lastRestore },
+  restored: { by: [...restoring, "spawned"] },
+  "restored for the last time": { by: [...lastRestore, "spawned"] },
+  "destroying what came of a snapshot that was given up": { by: [...lastRestore, "spawned", "time"] },
+  "ready without the snapshot that was given up": { by: anew },
+  "snapshot to suspend, after one was given up": { by: [...anew, "suspend"] },
+  "looking, after a snapshot was given up": { by: [...anew, "disconnect", "release 2", "open a third time"] },
   "the last spawn": { by: [...warming, "spawn fails", "time", "spawn fails", "time"] },
   cooling: { by: [...warming, "spawn fails"] },
   "the breaker is open": { by: warming, breaker: openBreaker },

@@ -39,12 +39,14 @@ const settle = (world: SandboxWorld, trace: Array<Choice>): void => {
     world.apply(choice)
   }
   world.state.healthy = true
+  let opened = false
   const quiet = () => isOver(world.state.life) || world.state.life.phase === "idle"
-  for (let opens = 0; opens < 2; opens++) {
+  for (let opens = 0; opens < 4; opens++) {
     for (let steps = 0; !quiet() || world.state.mail.length > 0; steps++) {
       if (steps > 300) throw new Error(`it does not come to an end in ${world.state.life.phase}`)
       const { generation, life } = world.state
       if (life.isOpen && generation !== null && world.state.mail.length === 0) {
+        opened = opens > 0
         world.state.busy = false
         go("release")
         continue
@@ -56,7 +58,8 @@ const settle = (world: SandboxWorld, trace: Array<Choice>): void => {
       go(choice)
     }
     if (world.state.generation !== null) go("release")
-    if (world.state.over || opens > 0) break
+    if (world.state.over || opened) break
+    if (opens === 3) throw new Error("it does not open, although nothing fails but what was damaged")
     world.state.healthy = true
     go("open")
   }

@@ -9,7 +9,7 @@ import { Effect, Layer } from "effect"
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
 import { makeCloud } from "../../src/index.ts"
-import { quickPolicy } from "./quickPolicy.ts"
+import { quickPolicy, testLifetimeMs } from "./quickPolicy.ts"
 
 /** Opens a host over the log and the sandboxes of a folder. The scope's end stops it gracefully. */
 export const openHost = (folder: string, bridge: string) =>
@@ -22,6 +22,7 @@ export const openHost = (folder: string, bridge: string) =>
       inner: [ptyBackend({ elsewhere: true })],
       controlPlane: `unix:${socket}`,
       policy: quickPolicy,
+      bridge: { lifetimeMs: testLifetimeMs },
       providers: [
         processSandboxes({ folder: join(folder, "sandboxes"), isolation: "none", program: [process.execPath, bridge] })
       ]

@@ -4,14 +4,14 @@ import { opencodeBackend } from "@holdfast/adapter-opencode"
 import { ptyBackend } from "@holdfast/adapter-pty"
 import type { SandboxProvider } from "@holdfast/core/cloud"
 import { makeBridgeServer } from "@holdfast/server"
-import { Deferred, Effect, type Scope } from "effect"
+import { Deferred, Effect, Exit, type Scope } from "effect"
 import { mkdtempSync, realpathSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type CloudOptions, makeCloud } from "../../src/index.ts"
 import { processSandboxes, type ProcessSandboxesOptions } from "../../src/process.ts"
 import { bridgeFile } from "./bridgeFile.ts"
-import { quickPolicy } from "./quickPolicy.ts"
+import { quickPolicy, testLifetimeMs } from "./quickPolicy.ts"
 
 /** What may run inside. */
 export const innerBackends = [
@@ -59,12 +59,20 @@ export const openCloudHouse = ({ host, provider, way, ...options }: CloudHouseOp
       owner: "test",
       inner: innerBackends,
       controlPlane: Deferred.await(url),
+      bridge: { lifetimeMs: testLifetimeMs },
       ...options,
       policy: { ...quickPolicy, ...options.policy },
       providers: [sandboxes]
     })
     const server = yield* makeBridgeServer({ gateway: cloud.gateway, ...(host === undefined ? {} : { host }) })
     yield* Deferred.succeed(url, `http://127.0.0.1:${way === undefined ? server.port : yield* way(server.port)}`)
-    yield* Effect.addFinalizer(() => cloud.backend.release ?? Effect.void)
+    yield* Effect.addFinalizer((exit) =>
+      Effect.gen(function* () {
+        yield* cloud.backend.release ?? Effect.void
+        // A test that failed may have left on purpose what it would have taken up again.
+        if (Exit.isSuccess(exit)) return
+        for (const { sandboxId } of yield* sandboxes.list("test")) yield* sandboxes.destroy(sandboxId)
+      }).pipe(Effect.orDie)
+    )
     return { ...cloud, folder, provider: sandboxes, server }
   })
