@@ -21,6 +21,14 @@ export interface PullRequest {
   readonly sha: string
 }
 
+/** A pull request since it was asked for the last time. */
+export interface PullRequestRefresh {
+  /** Null where it is as it was. */
+  readonly pullRequest: PullRequest | null
+  /** What to ask with the next time; undefined where the forge has no such thing. */
+  readonly version: string | undefined
+}
+
 /** What to open. */
 export interface PullRequestContent {
   readonly branch: string
@@ -80,6 +88,11 @@ export interface Forge {
   /** Opens a pull request for a branch, or updates title and body of the open one that it has. */
   readonly openPullRequest: (content: PullRequestContent) => Answer<PullRequest & { readonly isNew: boolean }>
   readonly pullRequest: (number: number) => Answer<PullRequest>
+  /**
+   * The same for who asks again and again: with the `version` of the last answer it costs the forge, and its limit, next to nothing
+   * as long as nothing has changed.
+   */
+  readonly refreshPullRequest: (number: number, version?: string) => Answer<PullRequestRefresh>
   /** The open pull request of a branch, else the newest of those that are over; null where it has had none. */
   readonly findPullRequest: (branch: string) => Answer<PullRequest | null>
   /** The newest first, at most `limit`: default 100, at most 1,000. */

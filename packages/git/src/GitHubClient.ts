@@ -37,7 +37,10 @@ export interface GitHubOptions {
 
 /** An answer that was a success. */
 export interface GitHubAnswer {
+  /** Undefined where nothing has changed since the `etag` that was asked with. */
   readonly json: unknown
+  /** By which the same can be asked for again; undefined where the answer has none. */
+  readonly etag: string | undefined
   /** There is another page (RFC 8288 `Link`, relation `next`). */
   readonly hasNext: boolean
 }
@@ -48,7 +51,12 @@ export interface GitHubClient {
     operation: string,
     method: "GET" | "POST" | "PATCH",
     path: string,
-    content?: { readonly query?: Readonly<Record<string, string>>; readonly body?: unknown }
+    content?: {
+      readonly query?: Readonly<Record<string, string>>
+      readonly body?: unknown
+      /** Of an earlier answer, to be told no more than that it still holds: such an answer costs nothing of the limit. */
+      readonly etag?: string
+    }
   ) => Effect.Effect<GitHubAnswer, ForgeError | CredentialsUnavailable>
 }
 
@@ -56,7 +64,7 @@ export interface GitHubClient {
 export const makeGitHubClient = ({ apiUrl, broker, repository, sessionId }: GitHubOptions): GitHubClient => {
   const base = apiUrl.replace(/\/+$/, "")
 
-  const request: GitHubClient["request"] = (operation, method, path, { body, query } = {}) => {
+  const request: GitHubClient["request"] = (operation, method, path, { body, etag, query } = {}) => {
     const fail = (failure: ForgeFailure, detail: string, retryAt?: number) =>
       new ForgeError({
         forge: "github",
@@ -75,6 +83,7 @@ export const makeGitHubClient = ({ apiUrl, broker, repository, sessionId }: GitH
           accept: "application/vnd.github+json",
           "x-github-api-version": "2022-11-28",
           "user-agent": "holdfast",
+          ...(etag === undefined ? {} : { "if-none-match": etag }),
           ...(credentials === null ? {} : { authorization: `Bearer ${credentials.password}` })
         }
       })
@@ -93,8 +102,9 @@ export const makeGitHubClient = ({ apiUrl, broker, repository, sessionId }: GitH
             : fail("unavailable", "the connection broke within the answer")
         )
       )
-      const json = yield* parse(text)
       const { headers, status } = response
+      if (status === 304 && etag !== undefined) return { json: undefined, etag, hasNext: false }
+      const json = yield* parse(text)
       if (status < 200 || status > 299) {
         const refusal = refusalOf(status, headers, yield* Clock.currentTimeMillis, credentials !== null)
         const words = wordsOf(json)
@@ -102,7 +112,7 @@ export const makeGitHubClient = ({ apiUrl, broker, repository, sessionId }: GitH
       }
       if (json === undefined)
         return yield* fail("unexpected", "its answer is not JSON: is this the URL of a GitHub API?")
-      return { json, hasNext: /<[^>]*>;\s*rel="next"/.test(headers["link"] ?? "") }
+      return { json, etag: headers["etag"], hasNext: /<[^>]*>;\s*rel="next"/.test(headers["link"] ?? "") }
     }).pipe(
       Effect.timeoutOrElse({
         duration: answerTimeoutMs,

@@ -90,14 +90,22 @@ export const makeGitHubForge = (options: GitHubOptions): Forge => {
     )
   })
 
+  const get = (number: number, etag?: string) =>
+    Number.isSafeInteger(number) && number > 0
+      ? client.request("state", "GET", `${path}/${number}`, etag === undefined ? {} : { etag })
+      : Effect.fail(notNumber(number))
+
   return {
     name: "github",
     repository: options.repository,
     openPullRequest,
-    pullRequest: (number) =>
-      Number.isSafeInteger(number) && number > 0
-        ? Effect.flatMap(client.request("state", "GET", `${path}/${number}`), decodeOne("state"))
-        : Effect.fail(notNumber(number)),
+    pullRequest: (number) => Effect.flatMap(get(number), decodeOne("state")),
+    refreshPullRequest: (number, version) =>
+      Effect.flatMap(get(number, version), (answer) =>
+        answer.json === undefined
+          ? Effect.succeed({ pullRequest: null, version })
+          : Effect.map(decodeOne("state")(answer), (pullRequest) => ({ pullRequest, version: answer.etag }))
+      ),
     findPullRequest: Effect.fn("GitHubForge.findPullRequest")(function* (branch: string) {
       const [open] = yield* find("find", branch, "open")
       if (open !== undefined) return open

@@ -77,6 +77,28 @@ describe("pull requests on GitHub", () => {
     expect(await state()).toBe("merged")
   })
 
+  test("are asked for again at no cost as long as nothing has changed", async () => {
+    const { forge, server } = await forgeOfTest()
+    await run(forge.openPullRequest(content))
+    const first = await run(forge.refreshPullRequest(1))
+    expect(first).toMatchObject({ pullRequest: { number: 1, state: "open" }, version: expect.any(String) })
+    const spent = server.spent()
+    expect(await run(forge.refreshPullRequest(1, first.version))).toEqual({
+      pullRequest: null,
+      version: first.version
+    })
+    expect(server.spent()).toBe(spent)
+    server.pulls[0]!.state = "closed"
+    const second = await run(forge.refreshPullRequest(1, first.version))
+    expect(second.pullRequest).toMatchObject({ state: "closed" })
+    expect(second.version).not.toBe(first.version)
+    // A limit that is met does not hide behind what is known already.
+    server.allow(0)
+    expect(await failureOf(forge.refreshPullRequest(1, second.version))).toMatchObject({ failure: "rate_limited" })
+    server.answerOnce({ status: 304 })
+    expect(await failureOf(forge.pullRequest(1))).toMatchObject({ failure: "unexpected" })
+  })
+
   test("are found by their branch: the open one, else the newest that is over", async () => {
     const { forge, server } = await forgeOfTest()
     expect(await run(forge.findPullRequest("work"))).toBeNull()

@@ -4,9 +4,12 @@
  * - create, list, get, update: https://docs.github.com/en/rest/pulls/pulls?apiVersion=2022-11-28
  * - pages and their `link` header: https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api
  * - limits: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+ * - conditional requests, which cost nothing of a limit where nothing has changed:
+ *   https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#use-conditional-requests-if-appropriate
  * - 401, 404 and 422: https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api
  * - versions: https://docs.github.com/en/rest/about-the-rest-api/api-versions
  */
+import { createHash } from "node:crypto"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import { text } from "node:stream/consumers"
@@ -35,6 +38,8 @@ export const gitHubServer = async (repository: string, token: string, branches: 
   const pulls: Array<StoredPull> = []
   const odd: Array<OddAnswer> = []
   const requests: Array<{ method: string; path: string; body: unknown; version: string | undefined }> = []
+  let spent = 0
+  let limit = 5_000
   /** Called before a request is answered. */
   let before: ((method: string) => void) | undefined
   const [owner] = repository.split("/")
@@ -68,6 +73,12 @@ export const gitHubServer = async (repository: string, token: string, branches: 
         .end(typeof content === "string" ? content : JSON.stringify(content))
     const instead = odd.shift()
     if (instead !== undefined) return send(instead.status, instead.body ?? "", instead.headers)
+    if (spent >= limit) {
+      const reset = String(Math.ceil(Date.now() / 1_000))
+      const words = { message: "API rate limit exceeded for user ID 1." }
+      return send(403, words, { "x-ratelimit-remaining": "0", "x-ratelimit-reset": reset })
+    }
+    spent++
     const { authorization } = request.headers
     if (authorization !== undefined && authorization !== `Bearer ${token}`) {
       return send(401, { message: "Bad credentials", documentation_url: "https://docs.github.com/rest" })
@@ -90,7 +101,13 @@ export const gitHubServer = async (repository: string, token: string, branches: 
           if (json?.[name] !== undefined) Object.assign(pull, { [name]: json[name] })
         }
       }
-      return send(200, shown(pull, true))
+      const content = JSON.stringify(shown(pull, true))
+      const etag = `W/"${createHash("sha256").update(`${authorization} ${content}`).digest("hex")}"`
+      if (method === "GET" && request.headers["if-none-match"] === etag) {
+        spent--
+        return response.writeHead(304, { etag }).end()
+      }
+      return send(200, content, { etag })
     }
     if (method === "POST") {
       const { head, base, title, body: words = null, draft = false } = json as unknown as StoredPull
@@ -146,6 +163,10 @@ export const gitHubServer = async (repository: string, token: string, branches: 
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     pulls,
     requests,
+    /** How many of the requests counted against the limit. */
+    spent: () => spent,
+    /** From now on so many more may; past them they are refused, until it is set again. */
+    allow: (more: number) => (limit = spent + more),
     answerOnce: (instead: OddAnswer) => odd.push(instead),
     beforeAnswer: (call: typeof before) => (before = call),
     close
