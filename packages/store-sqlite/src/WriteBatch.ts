@@ -58,6 +58,10 @@ export const emptyBatch = (): WriteBatch => ({ events: [], sessions: [], pieces:
 /** The lease has another generation: this process is not the owner any more. Nothing was written. */
 export class OwnerLost extends Error {
   readonly ownerLost = true
+
+  constructor() {
+    super("another process took the log over")
+  }
 }
 
 /** A connection that writes for one generation of the lease, and for no other. */
@@ -75,6 +79,11 @@ export const makeWriter = (db: DatabaseSync, generation: number): Writer => {
   const rollback = db.prepare("ROLLBACK")
   const fence = db.prepare("SELECT generation FROM lease")
   const event = db.prepare("INSERT INTO events VALUES ((? << 32) | ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+  // An echo is one event and nothing else: one statement looks after the lease and is its own transaction, which takes two thirds
+  // of the time of the four that it would be otherwise.
+  const loneEvent = db.prepare(
+    "INSERT INTO events SELECT (? << 32) | ?, ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE (SELECT generation FROM lease) = ?"
+  )
   const session = db.prepare(
     `INSERT INTO sessions (id, session_id, seq, version, archived, backend, status, search, updated_at, changed, summary)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -89,7 +98,7 @@ export const makeWriter = (db: DatabaseSync, generation: number): Writer => {
   const transact: Writer["transact"] = (run) => {
     begin.run()
     try {
-      if (fence.get()?.["generation"] !== generation) throw new OwnerLost("another process took the log over")
+      if (fence.get()?.["generation"] !== generation) throw new OwnerLost()
       const result = run()
       commit.run()
       return result
@@ -102,13 +111,20 @@ export const makeWriter = (db: DatabaseSync, generation: number): Writer => {
 
   return {
     transact,
-    write: (batch) =>
+    write: (batch) => {
+      const { checkpoints, events, pieces, receipts, sessions } = batch
+      const others = sessions.length + pieces.length + receipts.length + checkpoints.length
+      if (events.length === 1 && others === 0) {
+        if (loneEvent.run(...events[0]!, generation).changes !== 1) throw new OwnerLost()
+        return
+      }
       transact(() => {
-        for (const row of batch.sessions) session.run(...row)
-        for (const row of batch.events) event.run(...row)
-        for (const row of batch.pieces) piece.run(...row)
-        for (const row of batch.receipts) receipt.run(...row)
-        for (const row of batch.checkpoints) checkpoint.run(...row)
+        for (const row of sessions) session.run(...row)
+        for (const row of events) event.run(...row)
+        for (const row of pieces) piece.run(...row)
+        for (const row of receipts) receipt.run(...row)
+        for (const row of checkpoints) checkpoint.run(...row)
       })
+    }
   }
 }
