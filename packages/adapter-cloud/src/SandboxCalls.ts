@@ -38,8 +38,11 @@ const bySnapshot: ReadonlySet<Failed["failure"]> = new Set([
 ] as const)
 
 /** Only a provider that answers otherwise leaves the snapshot to be blamed; one that does not have it any more says so. */
-const blame = ({ damaged: _, ...failed }: SpawnFailed, has: boolean | undefined): SpawnFailed =>
-  has === undefined ? failed : has ? { ...failed, damaged: true } : { ...failed, missing: true }
+const blame = (failed: SpawnFailed, has: boolean | undefined): SpawnFailed => ({
+  ...failed,
+  damaged: has === true,
+  missing: has === false
+})
 
 /** An answer, or why there is none; an interruption stays one. */
 const answered = <A, I extends LifecycleInput, F extends LifecycleInput>(
