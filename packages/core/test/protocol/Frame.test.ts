@@ -1,9 +1,10 @@
 import { eventBodies, numberedId } from "@holdfast/testkit"
 import { assert, describe, it } from "@effect/vitest"
+import { Schema } from "effect"
 import * as fc from "fast-check"
 import type { Followed } from "../../src/EventLog.ts"
 import type { EventRecord } from "../../src/EventRecord.ts"
-import type { CommandId, SessionId } from "../../src/Ids.ts"
+import { type CommandId, SessionId } from "../../src/Ids.ts"
 import {
   decodeFrame,
   decodeKeystrokes,
@@ -101,6 +102,30 @@ describe("A frame of a live connection", () => {
     )
     const answer = decodeFrame(encodeTyped(commandId), () => undefined)
     assert.deepStrictEqual(answer, { kind: "typed", commandId, bytes: 17 })
+  })
+
+  it("takes sixteen bytes for an id exactly where they are a UUID version 7, and gives it as it was", () => {
+    const isId = Schema.is(SessionId)
+    const hex = (bytes: Uint8Array) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("")
+    const maybe = fc.tuple(fc.uint8Array({ minLength: 16, maxLength: 16 }), fc.boolean()).map(([bytes, isGood]) => {
+      if (!isGood) return bytes
+      bytes[6] = (bytes[6]! & 0x0f) | 0x70
+      bytes[8] = (bytes[8]! & 0x3f) | 0x80
+      return bytes
+    })
+    fc.assert(
+      fc.property(maybe, maybe, (session, command) => {
+        const ids = [session, command].map((bytes) =>
+          hex(bytes).replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-")
+        ) as [SessionId, CommandId]
+        const frame = Uint8Array.of(FrameKind.keystrokes, ...session, ...command, 7)
+        if (!ids.every(isId)) return void assert.throws(() => decodeKeystrokes(frame), FrameInvalid)
+        assert.deepStrictEqual([...encodeKeystrokes(ids[0], ids[1], Uint8Array.of(7))], [...frame])
+        const { commandId, sessionId, typed } = decodeKeystrokes(frame)
+        assert.deepStrictEqual<unknown>([sessionId, commandId, [...typed]], [...ids, [7]])
+      }),
+      { numRuns: 1_000 }
+    )
   })
 
   it("says nothing where its subscription has ended meanwhile", () => {

@@ -79,7 +79,14 @@ export const makeLiveEndpoint = (parts: LiveEndpointParts): Effect.Effect<LiveEn
     const { access, authenticator, guard, holdfast } = parts
     const limits = { ...defaultLiveLimits, ...parts.limits }
     const clock = yield* Clock.Clock
-    const run = yield* FiberSet.makeRuntime<never, unknown, unknown>()
+    const fibers = yield* FiberSet.make()
+    const fork = Effect.runForkWith(yield* Effect.context<never>())
+    // What has ended by then, as a keystroke's has, is not put among those to be ended.
+    const run: LiveParts["run"] = (effect) => {
+      const fiber = fork(effect)
+      if (fiber.pollUnsafe() === undefined) FiberSet.addUnsafe(fibers, fiber)
+      return fiber
+    }
     const signals = makeSessionSignals(holdfast.signal, run)
     const presence = makePresence(signals.watched)
     const openings = yield* makeSessionOpenings(holdfast)
@@ -92,7 +99,7 @@ export const makeLiveEndpoint = (parts: LiveEndpointParts): Effect.Effect<LiveEn
       signals,
       limits,
       clock,
-      run: run as LiveParts["run"]
+      run
     }
     const connections = new Set<LiveConnection>()
     const perParticipant = new Map<string, number>()
