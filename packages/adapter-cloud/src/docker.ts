@@ -2,10 +2,10 @@
 import type { SandboxLimits, SandboxProvider } from "@holdfast/core/cloud"
 import { makeDockerProvider } from "./docker/DockerProvider.ts"
 import { makeEngine } from "./docker/Engine.ts"
-import type { DockerEngineOptions, Ulimit } from "./docker/EngineOptions.ts"
+import type { DockerEngineOptions, SandboxMount, Ulimit } from "./docker/EngineOptions.ts"
 import { sandboxPlaces } from "./provider/SandboxPlaces.ts"
 
-export type { DockerEngineOptions, Ulimit } from "./docker/EngineOptions.ts"
+export type { DockerEngineOptions, SandboxMount, Ulimit } from "./docker/EngineOptions.ts"
 export * from "./docker/LocalImage.ts"
 export * from "./docker/SandboxImage.ts"
 
@@ -37,6 +37,13 @@ export interface DockerSandboxesOptions {
   /** Limits of setrlimit(2), default the engine's own. */
   readonly ulimits?: ReadonlyArray<Ulimit>
   /**
+   * Folders and files of the engine's machine that every sandbox sees, such as a folder of agents' programs that are in no image.
+   * Default none. Only who makes the provider can give one: no request, and so no session, can ask for it. A path that is not
+   * absolute, or has a comma or colon, makes requests fail as `invalid`; one that is not there is refused by Docker, and made by
+   * podman.
+   */
+  readonly mounts?: ReadonlyArray<SandboxMount>
+  /**
    * Layers of a sandbox's image from which on a snapshot is written as a single one, default 100. Each snapshot of what was
    * restored adds a layer, and engines stop at 127; writing a single one copies the whole file system.
    */
@@ -64,5 +71,6 @@ export const dockerSandboxes = (options: DockerSandboxesOptions = {}): SandboxPr
     hostAddress: options.hostAddress,
     limits: { processes: 4_096, ...options.limits },
     ulimits: options.ulimits ?? [],
+    mounts: options.mounts ?? [],
     snapshotLayers: options.snapshotLayers ?? 100
   })

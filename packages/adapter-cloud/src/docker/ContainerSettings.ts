@@ -2,10 +2,11 @@
 import type { SandboxLimits, SandboxRequest } from "@holdfast/core/cloud"
 import type Dockerode from "dockerode"
 import { createHash } from "node:crypto"
+import { isAbsolute } from "node:path"
 import { type ControlPlane, socketUrl } from "../provider/CheckRequest.ts"
 import { sandboxPlaces } from "../provider/SandboxPlaces.ts"
 import { labels } from "./EngineAnswers.ts"
-import type { Ulimit } from "./EngineOptions.ts"
+import type { SandboxMount, Ulimit } from "./EngineOptions.ts"
 
 /** What sandboxes of a provider have in common. */
 export interface ContainerOptions {
@@ -16,6 +17,7 @@ export interface ContainerOptions {
   readonly hostAddress: string | undefined
   readonly limits: SandboxLimits
   readonly ulimits: ReadonlyArray<Ulimit>
+  readonly mounts: ReadonlyArray<SandboxMount>
   readonly snapshotLayers: number
 }
 
@@ -68,6 +70,14 @@ export const bridgeUrlOf = (controlPlane: ControlPlane, network: string, hostAdd
   return url.href.replace(/\/$/, "")
 }
 
+/** What is wrong with the paths of mounts, in words; undefined where nothing is. */
+export const mountProblem = (mounts: ReadonlyArray<SandboxMount>): string | undefined => {
+  const paths = mounts.flatMap(({ from, to = from }) => [from, to])
+  // Engines make one text of them, with commas and colons in between.
+  const wrong = paths.find((path) => !isAbsolute(path) || path === "/" || /[,:]/.test(path))
+  return wrong && `${wrong} cannot be mounted: an absolute path is wanted, without commas and colons, and not the root`
+}
+
 /** What is asked for. `isPodman`: it names the host by itself, and does not understand Docker's word for it. */
 export const containerSettings = (
   options: ContainerOptions,
@@ -111,6 +121,12 @@ export const containerSettings = (
         ...(controlPlane.kind === "socket"
           ? { Binds: [`${controlPlane.folder}:${sandboxPlaces.controlPlane}:ro`] }
           : {}),
+        Mounts: options.mounts.map(({ from, to = from, writable = false }) => ({
+          Type: "bind" as const,
+          Source: from,
+          Target: to,
+          ReadOnly: !writable
+        })),
         CapDrop: ["ALL"],
         SecurityOpt: ["no-new-privileges"],
         RestartPolicy: { Name: "no" },

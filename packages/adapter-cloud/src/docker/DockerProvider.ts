@@ -14,7 +14,13 @@ import { getFileByExec, putFileByExec } from "../provider/FilesByExec.ts"
 import { type Fail, failing, providerDeadlines, within } from "../provider/ProviderErrors.ts"
 import { runDefaults } from "../provider/RunDefaults.ts"
 import { makeSerialByKey } from "../provider/SerialByKey.ts"
-import { type ContainerOptions, containerNameOf, containerSettings, environmentText } from "./ContainerSettings.ts"
+import {
+  type ContainerOptions,
+  containerNameOf,
+  containerSettings,
+  environmentText,
+  mountProblem
+} from "./ContainerSettings.ts"
 import { deadline, type Engine, inspectImage, isNotFound } from "./Engine.ts"
 import {
   EngineInfo,
@@ -116,6 +122,11 @@ export const makeDockerProvider = (engine: Engine, options: ContainerOptions): S
     }
   })
 
+  const checkMounts = (fail: Fail): Effect.Effect<void, SandboxProviderError> => {
+    const problem = mountProblem(options.mounts)
+    return problem === undefined ? Effect.void : Effect.fail(fail("invalid", problem))
+  }
+
   const isPodman = (fail: Fail) =>
     Effect.map(
       engine.ask(fail, EngineVersion, (docker) => docker.version()),
@@ -160,6 +171,7 @@ export const makeDockerProvider = (engine: Engine, options: ContainerOptions): S
     const checked = checkRequest(fail, request, heldLimits)
     if ("error" in checked) return yield* checked.error
     yield* checkLimits(fail, { ...options.limits, ...request.limits })
+    yield* checkMounts(fail)
     const containerName = containerNameOf(request)
     const image = snapshotId === undefined ? (request.image ?? options.image) : `${snapshotRepository}:${snapshotId}`
     if (snapshotId !== undefined && !(yield* images.has(fail, snapshotId))) {
@@ -220,7 +232,7 @@ export const makeDockerProvider = (engine: Engine, options: ContainerOptions): S
     },
     check: call("check", providerDeadlines.ask, (fail) =>
       Effect.andThen(
-        checkLimits(fail, options.limits),
+        Effect.andThen(checkMounts(fail), checkLimits(fail, options.limits)),
         engine
           .ask(fail, InspectedImage, (docker, abortSignal) => inspectImage(docker, options.image, abortSignal))
           .pipe(

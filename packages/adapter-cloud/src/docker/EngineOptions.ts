@@ -20,3 +20,16 @@ export interface Ulimit {
   readonly soft: number
   readonly hard: number
 }
+
+/** Something of the engine's machine that sandboxes see. What is in it is in none of their snapshots, and stays when they are gone. */
+export interface SandboxMount {
+  /** Where it is, as an absolute path. */
+  readonly from: string
+  /** Where sandboxes see it, as an absolute path. Default the same. */
+  readonly to?: string
+  /**
+   * Whether they may write there, as far as the image's user is allowed to. Default false. All sandboxes of the provider share it:
+   * what one writes, every other one reads.
+   */
+  readonly writable?: boolean
+}

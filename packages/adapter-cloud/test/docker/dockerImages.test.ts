@@ -3,6 +3,9 @@ import type { SandboxRequest } from "@holdfast/core/cloud"
 import type { ContainerEngine } from "@holdfast/testkit"
 import { sandboxStandIn } from "@holdfast/testkit/suites"
 import { Effect, Exit, Scope } from "effect"
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { buildSandboxImage, dockerSandboxes, type DockerSandboxesOptions } from "../../src/docker.ts"
 import { engineWithImage, sandboxesOn, standInFile } from "./engineOfTests.ts"
@@ -139,6 +142,49 @@ describe("secrets of a sandbox", () => {
         yield* engine.podman("logs", made.sandboxId)
       ]
       expect(told.join("")).not.toContain("s3cr3t-t0k3n")
+    }))
+})
+
+describe("mounts", () => {
+  const seen = Effect.acquireRelease(
+    Effect.promise(() => mkdtemp(join(tmpdir(), "holdfast-mount-"))),
+    (folder) => Effect.promise(() => rm(folder, { recursive: true }))
+  )
+
+  test("are seen by every sandbox: to read, and where the host says so to write", () =>
+    Effect.gen(function* () {
+      const folder = yield* seen
+      const shared = join(folder, "written to by all")
+      yield* Effect.promise(async () => {
+        await mkdir(shared)
+        await Promise.all([
+          chmod(folder, 0o755),
+          chmod(shared, 0o777),
+          writeFile(join(folder, "file"), "of the host\n")
+        ])
+      })
+      const mounts = [
+        { from: folder, to: "/opt/seen" },
+        { from: shared, writable: true }
+      ]
+      const docker = yield* provider({ command: standIn, mounts })
+      const one = yield* docker.create(request())
+      const sh = (sandboxId: string, source: string) =>
+        Effect.map(docker.exec(sandboxId, { command: "/bin/sh", args: ["-c", source] }), ({ stdout }) => text(stdout))
+      const source = `cat /opt/seen/file; touch /opt/seen/own 2>/dev/null || echo read-only; echo mine >'${shared}/own'`
+      expect(yield* sh(one.sandboxId, source)).toBe("of the host\nread-only\n")
+      yield* docker.destroy(one.sandboxId)
+      const other = yield* docker.create(request())
+      expect(yield* sh(other.sandboxId, `cat '${shared}/own'`)).toBe("mine\n")
+    }))
+
+  test("that cannot be are refused, and nothing is made", () =>
+    Effect.gen(function* () {
+      for (const from of ["relative", "/", "/with,comma", "/with:colon"]) {
+        const docker = yield* provider({ command: standIn, mounts: [{ from }] })
+        expect(yield* Effect.flip(docker.create(request()))).toMatchObject({ failure: "invalid", retryable: false })
+        expect(yield* docker.list("images")).toEqual([])
+      }
     }))
 })
 
