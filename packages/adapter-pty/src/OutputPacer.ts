@@ -9,6 +9,12 @@ import { makeReportWindow, reportWindowMs } from "./ReportWindow.ts"
  */
 const joinMs = 4
 
+/**
+ * Milliseconds of quiet after which the block that output is joined in is given back: an idle terminal holds nothing. Within a
+ * stream of small bursts it is kept, because 64 KiB for each of them would have the whole heap collected several times a second.
+ */
+const keepMs = 1_000
+
 /** Takes chunks as they are read, and pushes them joined, each followed by what it reported. */
 export interface OutputPacer {
   /** Keeps nothing of the chunk, which the next read may overwrite. */
@@ -27,20 +33,31 @@ export const makeOutputPacer = (push: (events: ReadonlyArray<BackendEvent>) => v
   let lastOutput = Number.NEGATIVE_INFINITY
   let lastReports = Number.NEGATIVE_INFINITY
   let outputTimer: NodeJS.Timeout | undefined
+  let keepTimer: NodeJS.Timeout | undefined
   let reportTimer: NodeJS.Timeout | undefined
 
   const hold = (chunk: Uint8Array) => {
-    if (block.byteLength === 0) block = new Uint8Array(maxOutputBytes)
+    if (block.byteLength === 0) {
+      block = new Uint8Array(maxOutputBytes)
+      keepTimer ??= setTimeout(giveBack, keepMs)
+    }
     block.set(chunk, heldBytes)
     heldBytes += chunk.byteLength
   }
 
   const takeHeld = (): Uint8Array => {
-    const bytes = heldBytes === block.byteLength ? block : block.slice(0, heldBytes)
-    // Not kept for the next burst: an idle terminal holds nothing.
-    block = new Uint8Array(0)
+    const isWhole = heldBytes === block.byteLength
+    const bytes = isWhole ? block : block.slice(0, heldBytes)
+    if (isWhole) block = new Uint8Array(0)
     heldBytes = 0
     return bytes
+  }
+
+  const giveBack = () => {
+    const left = lastOutput + keepMs - performance.now()
+    const isInUse = left > 0 || heldBytes > 0
+    keepTimer = isInUse ? setTimeout(giveBack, Math.max(left, joinMs)) : undefined
+    if (!isInUse) block = new Uint8Array(0)
   }
 
   const flush = (areReportsDue: boolean, now: number, first?: Uint8Array) => {
@@ -88,6 +105,7 @@ export const makeOutputPacer = (push: (events: ReadonlyArray<BackendEvent>) => v
     end: () => {
       flush(true, performance.now())
       clearTimeout(outputTimer)
+      clearTimeout(keepTimer)
       clearTimeout(reportTimer)
     }
   }

@@ -43,6 +43,21 @@ describe("the pace of output", () => {
     assert.lengthOf(pushes, 2)
   })
 
+  it("joins small bursts without new memory for each, and holds nothing after a second of quiet", () => {
+    const pacer = start()
+    const before = process.memoryUsage().arrayBuffers
+    for (let burst = 0; burst < 100; burst++) {
+      pacer.write(Buffer.alloc(10))
+      pacer.write(Buffer.alloc(10))
+      vi.advanceTimersByTime(10)
+    }
+    assert.lengthOf(pushes, 200)
+    assert.isBelow(process.memoryUsage().arrayBuffers - before, 1_000_000)
+    assert.isAbove(vi.getTimerCount(), 0)
+    vi.advanceTimersByTime(1_010)
+    assert.strictEqual(vi.getTimerCount(), 0)
+  })
+
   it("tells a report right after the bytes that hold it", () => {
     const pacer = start()
     pacer.write(Buffer.from("\x1b]0;a\x07"))
