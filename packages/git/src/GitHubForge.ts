@@ -5,7 +5,7 @@
  */
 import { Effect, Schema } from "effect"
 import type { CredentialsUnavailable } from "./CredentialBroker.ts"
-import type { Forge, PullRequest, PullRequestContent, PullRequestState } from "./Forge.ts"
+import type { Forge, PullRequest, PullRequestContent, PullRequestRefresh, PullRequestState } from "./Forge.ts"
 import { ForgeError } from "./Forge.ts"
 import { type GitHubAnswer, type GitHubClient, type GitHubOptions, makeGitHubClient } from "./GitHubClient.ts"
 
@@ -101,7 +101,7 @@ export const makeGitHubForge = (options: GitHubOptions): Forge => {
     openPullRequest,
     pullRequest: (number) => Effect.flatMap(get(number), decodeOne("state")),
     refreshPullRequest: (number, version) =>
-      Effect.flatMap(get(number, version), (answer) =>
+      Effect.flatMap(get(number, version), (answer): Effect.Effect<PullRequestRefresh, ForgeError> =>
         answer.json === undefined
           ? Effect.succeed({ pullRequest: null, version })
           : Effect.map(decodeOne("state")(answer), (pullRequest) => ({ pullRequest, version: answer.etag }))
