@@ -225,6 +225,14 @@ export interface SessionLookup {
   readonly state: (sessionId: SessionId) => Effect.Effect<SessionState | undefined, LogUnavailable>
 }
 
+/** What has become of artifacts that change outside of their session. */
+export interface ArtifactRefresh {
+  /** Those that are not as the log has them, as they are now. */
+  readonly artifacts: ReadonlyArray<DataOf<"artifact.updated">>
+  /** Milliseconds after which it is worth asking again while somebody looks. Absent: nothing more will come of it. */
+  readonly againMs?: number
+}
+
 /** A spec that can be run. */
 export interface CheckedSpec {
   /** What the log keeps: plain JSON, with the names of secrets and never their values. */
@@ -265,6 +273,12 @@ export interface Backend {
    * is that turns up. What no session owns any more is to be ended.
    */
   readonly start?: (sessions: SessionLookup) => Effect.Effect<void, never, Scope.Scope>
+  /**
+   * What has become of a session's artifacts outside of it, such as pull requests on their forge: asked when somebody comes to look
+   * at the session or has pushed, and again after `againMs` (`isRepeat`) while they look, open or not. What differs is stored. It
+   * bounds by itself how often it asks others, and how long it takes; failures are its own to report.
+   */
+  readonly refresh?: (state: SessionState, isRepeat: boolean) => Effect.Effect<ArtifactRefresh>
   /**
    * Ends what it keeps for all of its sessions, such as an agent's server. The runtime calls it at its own end, after the
    * last session; an `open` after it starts afresh.

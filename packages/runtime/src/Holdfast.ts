@@ -30,6 +30,7 @@ import {
   defaultPolicy
 } from "@holdfast/core"
 import { Clock, Context, Effect, FiberSet, Layer, Metric, Option, Result, Schema, type Scope } from "effect"
+import { makeArtifactWatch } from "./ArtifactWatch.ts"
 import { defaultMaxLive, type LiveSessions, makeLiveSessions } from "./LiveSessions.ts"
 import { forkNative } from "./NativeFork.ts"
 import { sweep, type Swept } from "./Recovery.ts"
@@ -400,10 +401,20 @@ export const makeHoldfast = (
       (effect) => countOutcome(effect)
     )
 
+    const artifacts = yield* makeArtifactWatch({
+      summary: reader.summary,
+      owner: live.get,
+      canRefresh: (backend) => byName.get(backend)?.refresh !== undefined,
+      people: (sessionId) => people.get(sessionId) ?? 0,
+      now: () => clock.currentTimeMillisUnsafe()
+    })
+
     const signal: HoldfastService["signal"] = (sessionId, given) => {
       if (given.type === "watched") {
+        const before = people.get(sessionId) ?? 0
         if (given.people > 0) people.set(sessionId, given.people)
         else people.delete(sessionId)
+        if (given.people > before) artifacts.look(sessionId)
         const owner = live.peek(sessionId)
         return owner === undefined || owner.backend().capabilities.reattach !== true
           ? Effect.void
@@ -446,6 +457,7 @@ export const makeHoldfast = (
         const isTheirs = wanted.do === "commit" && wanted.author === undefined && participant !== undefined
         const author = isTheirs ? { author: { name: participant.name } } : {}
         const performed = yield* owner.ask({ type: "workspace", action: { ...wanted, ...author } })
+        if (wanted.do === "push" || wanted.do === "pullRequest") artifacts.look(sessionId)
         if (performed.workspace !== undefined) return performed.workspace
         return yield* rejected("unsupported", `its backend does not ${action.do}`)
       }
