@@ -1,6 +1,6 @@
 import { eventBodies, jsonArbitrary, numberedId } from "@holdfast/testkit"
 import { assert, describe, it } from "@effect/vitest"
-import { Result } from "effect"
+import { Result, Schema } from "effect"
 import * as fc from "fast-check"
 import { decodeRecord, encodeRecord, type EventData, type EventRecord, weigh } from "../src/EventRecord.ts"
 import type { SessionId } from "../src/Ids.ts"
@@ -37,6 +37,19 @@ describe("A record on the wire", () => {
         assert.deepStrictEqual(roundTrip(record), JSON.parse(JSON.stringify(record)))
         const known = isKnownType(type) && version === 1
         assert.strictEqual(readEvent(record).kind === "unknown", !known)
+      }),
+      { numRuns: 500 }
+    )
+  })
+
+  it("of output fits by a quick look exactly where it fits by its schema", () => {
+    const fits = Schema.is(eventSchemas["terminal.output"])
+    const offset = fc.oneof(fc.integer(), fc.double(), fc.maxSafeInteger(), jsonArbitrary)
+    const almost = fc.oneof(fc.record({ offset }), fc.record({ offset, more: jsonArbitrary }), jsonArbitrary)
+    fc.assert(
+      fc.property(almost, (data) => {
+        const event = { type: "terminal.output", version: 1, data: data as EventData }
+        assert.strictEqual(invalidBecause(event) === undefined, fits(data))
       }),
       { numRuns: 500 }
     )

@@ -128,10 +128,12 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
     const now = () => clock.currentTimeMillisUnsafe()
 
     const tell = (number: number, events: ReadonlyArray<Observed>): Effect.Effect<void> =>
-      Effect.gen(function* () {
+      Effect.suspend(() => {
         const reply: Reply = Deferred.makeUnsafe()
+        // An answer that is an error is the end of the owner, and so of whoever tells.
         if (mailbox.put({ kind: "told", generation: number, events, reply }))
-          yield* Effect.ignore(Deferred.await(reply))
+          return Effect.ignore(Deferred.await(reply))
+        return Effect.void
       })
 
     /** Reads what was decided and not taken. What cannot be read was not to be performed. */
@@ -306,17 +308,17 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
     const fiber = yield* Effect.forkScoped(loop)
 
     const submit = (command: Command, justMade = false): Effect.Effect<Receipt, CommandError> =>
-      Effect.gen(function* () {
+      Effect.suspend(() => {
         const known = receipts.get(command.commandId)
-        if (known !== undefined) return known
+        if (known !== undefined) return Effect.succeed(known)
         if (holds.refuses(command.type)) {
-          return yield* busy(command, "the session is being moved to another backend: wait until it is there")
+          return busy(command, "the session is being moved to another backend: wait until it is there")
         }
-        if (command.type === "terminal.write") return yield* write(command)
-        if (justMade) return yield* enqueue(command)
-        const stored = yield* log.receipt(sessionId, command.commandId)
-        if (stored._tag === "Some") return stored.value
-        return yield* enqueue(command)
+        if (command.type === "terminal.write") return write(command)
+        if (justMade) return enqueue(command)
+        return Effect.flatMap(log.receipt(sessionId, command.commandId), (stored) =>
+          stored._tag === "Some" ? Effect.succeed(stored.value) : enqueue(command)
+        )
       })
 
     const enqueue = (command: Command): Effect.Effect<Receipt, CommandError> =>
@@ -332,24 +334,25 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
      * Keystrokes go straight to the terminal: nothing of them is logged but that somebody typed, and that once a burst.
      * They keep the order in which they were submitted.
      */
-    const write = (command: Command<"terminal.write">): Effect.Effect<Receipt, CommandError> =>
-      Effect.gen(function* () {
-        const decision = decide(state, command, { policy, capabilities: backend.capabilities })
-        if (!decision.accepted) return yield* decision.rejection
-        const open = slot.current()
-        if (open === undefined) return yield* busy(command, "the terminal is not open")
-        const receipt = { sessionId, commandId: command.commandId, firstSeq: state.seq + 1, lastSeq: state.seq }
-        receipts.add(receipt)
-        yield* open.ask({ type: "write", bytes: command.data.bytes }).pipe(
-          Effect.catch((error) => {
-            receipts.delete(command.commandId)
-            return busy(command, error.message)
-          })
-        )
-        // A burst's first keystroke: that it was typed is logged under an id of its own, after the fact.
-        if (decision.events.length > 0) fork(Effect.ignore(enqueue({ ...command, commandId: makeCommandId() })))
-        return receipt
+    const write = (command: Command<"terminal.write">): Effect.Effect<Receipt, CommandError> => {
+      const decision = decide(state, command, { policy, capabilities: backend.capabilities })
+      if (!decision.accepted) return Effect.fail(decision.rejection)
+      const open = slot.current()
+      if (open === undefined) return busy(command, "the terminal is not open")
+      const receipt = { sessionId, commandId: command.commandId, firstSeq: state.seq + 1, lastSeq: state.seq }
+      receipts.add(receipt)
+      return Effect.matchEffect(open.ask({ type: "write", bytes: command.data.bytes }), {
+        onFailure: (error) => {
+          receipts.delete(command.commandId)
+          return busy(command, error.message)
+        },
+        onSuccess: () => {
+          // A burst's first keystroke: that it was typed is logged under an id of its own, after the fact.
+          if (decision.events.length > 0) fork(Effect.ignore(enqueue({ ...command, commandId: makeCommandId() })))
+          return Effect.succeed(receipt)
+        }
       })
+    }
 
     const until = (fits: (state: SessionState) => boolean): Effect.Effect<SessionState> =>
       Effect.callback<SessionState>((resume) => {
