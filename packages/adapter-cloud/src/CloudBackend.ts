@@ -69,7 +69,15 @@ export const makeCloud = (options: CloudOptions): Effect.Effect<Cloud, never, Sc
     const background = (effect: Effect.Effect<void>) => void runBackground(effect)
     const { check, recorded } = makeCloudCheck(name, providers, inner)
     const breakers = new Map([...providers.keys()].map((each) => [each, makeBreakerCell()]))
-    const pullRequests = makePullRequests(options.forge)
+    const pullRequests = makePullRequests(
+      options.forge,
+      ({ spec }) =>
+        recorded(spec).pipe(
+          Effect.map((known) => known.spec.workspace?.repository),
+          Effect.orElseSucceed(() => undefined)
+        ),
+      options.pullRequestPollMs
+    )
     const broker = options.credentials ?? noCredentials
     const controlPlane =
       typeof options.controlPlane === "string" ? Effect.succeed(options.controlPlane) : options.controlPlane
@@ -281,6 +289,7 @@ export const makeCloud = (options: CloudOptions): Effect.Effect<Cloud, never, Sc
       check,
       open,
       unpack: (request) => Effect.flatMap(recorded(request.spec), ({ spec }) => acceptBundle(name, spec, request)),
+      refresh: pullRequests.refresh,
       openTimeoutMs: longestOpening(policy),
       performTimeoutMs: policy.staleAfterMs + policy.heartbeatMs + performMs,
       start: (lookup) =>
@@ -382,6 +391,12 @@ const readOptions = (options: CloudOptions) => {
   for (const [option, value] of [...Object.entries(options.policy ?? {}), ...Object.entries(options.quotas ?? {})]) {
     expectOption(typeof value !== "number" || (Number.isFinite(value) && value >= 0), option, "a number from 0 on")
   }
+  const { pullRequestPollMs } = options
+  expectOption(
+    pullRequestPollMs === undefined || (Number.isFinite(pullRequestPollMs) && pullRequestPollMs >= 1),
+    "pullRequestPollMs",
+    "a number from 1 on"
+  )
   return {
     name: options.name ?? "cloud",
     providers: byName("providers", options.providers),

@@ -38,6 +38,12 @@ export interface CloudOptions {
   /** Where pull requests for a repository are opened; undefined where nowhere. Default: nowhere. */
   readonly forge?: (repository: string, sessionId: string) => Forge | undefined
   /**
+   * How often the forge is asked what has become of an open pull request while somebody looks at its session, in milliseconds, from
+   * 1 on. Default 60,000. It is asked as well when somebody comes to look and after a push, but never sooner than 10 s after the last
+   * time, or this where it is less.
+   */
+  readonly pullRequestPollMs?: number
+  /**
    * Connect to sandboxes whose provider says where they listen, instead of waiting for them. The secret is what the host proves
    * itself with, at least 32 characters, and stays the same for a log: the next process of the host needs it as well.
    */

@@ -35,6 +35,7 @@ it("A sandbox clones and pushes with credentials that are lent, and its pull req
       Effect.gen(function* () {
         const { backend, folder } = yield* openCloudHouse({
           credentials: broker,
+          pullRequestPollMs: 50,
           forge: (_repository, sessionId) => forge({ sessionId: sessionId as SessionId })
         })
         const holdfast = yield* makeHoldfast(makeMemory(), { backends: [backend] })
@@ -73,12 +74,37 @@ it("A sandbox clones and pushes with credentials that are lent, and its pull req
         expect(Object.values(later.artifacts)).toMatchObject([{ state: "open" }])
         expect(gitHub.pulls).toHaveLength(1)
 
+        // Somebody looks on while it is made a draft again and closed on the forge: each is told once.
+        const inState = (wanted: string) =>
+          holdfast.until(sessionId, ({ artifacts }) => Object.values(artifacts)[0]?.state === wanted)
+        yield* holdfast.signal(sessionId, { type: "watched", people: 1 })
+        gitHub.pulls[0]!.draft = true
+        yield* inState("draft")
+        gitHub.answerOnce({ status: 429, headers: { "retry-after": "0" } })
+        Object.assign(gitHub.pulls[0]!, { draft: false, state: "closed" })
+        yield* inState("closed")
+        yield* holdfast.signal(sessionId, { type: "watched", people: 0 })
+
         const holding = filesBelow(folder).filter((path) => readFileSync(path).includes(secret))
         expect(holding, "nothing in the sandbox has the credentials").toEqual([])
         const refused = yield* Effect.flip(holdfast.workspace(sessionId, { do: "diff", path: "../../etc/passwd" }, by))
         expect(refused.message).toContain("path")
         yield* holdfast.command(sessionId, { type: "session.close", data: { force: true } })
         yield* holdfast.until(sessionId, ({ chart }) => chart.lifecycle === "closed")
+
+        // Merged long after: who comes to look at what is left of the session sees it.
+        gitHub.pulls[0]!.merged_at = "2026-01-01T00:00:00Z"
+        yield* holdfast.signal(sessionId, { type: "watched", people: 1 })
+        yield* inState("merged")
+        const { timeline } = yield* Effect.map(holdfast.read(sessionId, 0), (page) => ({
+          timeline: page.answer === "gap" ? [] : page.events
+        }))
+        const states = timeline.flatMap(({ data, type }) =>
+          type.startsWith("artifact.")
+            ? [(data as { readonly artifact: { readonly state: string } }).artifact.state]
+            : []
+        )
+        expect(states).toEqual(["draft", "open", "draft", "closed", "merged"])
       })
     )
   )
