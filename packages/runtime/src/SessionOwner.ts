@@ -3,6 +3,7 @@
  * append, evolve, effects, in that order. Nothing is visible or acknowledged before it is stored.
  */
 import {
+  type AppendOptions,
   type Backend,
   type BackendLost,
   type BackendRefused,
@@ -50,6 +51,11 @@ const maxStoreRetryMs = 5_000
 
 /** Why a command had no receipt. */
 export type CommandError = CommandRejected | EventInvalid | LogUnavailable
+
+/** The payloads are the log's own once they are given to it. */
+const frozen: AppendOptions = { frozenPayloads: true }
+
+const discard = { discard: true } as const
 
 type Reply = Deferred.Deferred<Receipt | undefined, CommandError>
 
@@ -167,33 +173,39 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
     )
 
     /** Stores a transaction and lives by it. */
-    const commit = (transaction: Transaction<Reply>): Effect.Effect<void, EventInvalid | LogUnavailable> =>
-      Effect.gen(function* () {
-        const { records } = transaction
-        if (records.length > 0) {
-          yield* log
-            .append(sessionId, transaction.before.seq, records, { frozenPayloads: true })
-            .pipe(Effect.catchTag("AppendConflict", (conflict) => Effect.fail(otherOwner(conflict.message))))
-        }
-        state = transaction.after
-        // Before the answers: whoever moved it lets go of it in the very step in which they have theirs.
-        if (records.some(({ type }) => type === "session.moved")) settleAt(state.backend)
-        for (const { reply, outcome } of transaction.answers) {
-          if (outcome instanceof CommandRejected) Deferred.doneUnsafe(reply, Exit.fail(outcome))
-          else {
-            if (outcome !== undefined) receipts.add(outcome)
-            Deferred.doneUnsafe(reply, Exit.succeed(outcome))
-          }
-        }
-        if (records.length === 0) return
-        parts.onStored?.(records.length, transaction.before, state)
-        for (const watch of watchers) watch(state)
-        for (const effect of effectsOf(transaction.before, records)) {
-          if (effect.do === "compact") compact(effect.compaction)
-          else yield* slot.run(withSecrets(effect, transaction.secrets), state)
-        }
-        if (state.seq - checkpointed >= checkpointEvery) checkpoint()
+    const commit = (transaction: Transaction<Reply>): Effect.Effect<void, EventInvalid | LogUnavailable> => {
+      const { before, records } = transaction
+      if (records.length === 0) return Effect.suspend(() => liveBy(transaction))
+      return Effect.matchEffect(log.append(sessionId, before.seq, records, frozen), {
+        onFailure: (error) => Effect.fail(error._tag === "AppendConflict" ? otherOwner(error.message) : error),
+        onSuccess: () => liveBy(transaction)
       })
+    }
+
+    const liveBy = ({ after, answers, before, records, secrets }: Transaction<Reply>): Effect.Effect<void> => {
+      state = after
+      // Before the answers: whoever moved it lets go of it in the very step in which they have theirs.
+      if (records.some(({ type }) => type === "session.moved")) settleAt(state.backend)
+      for (const { reply, outcome } of answers) {
+        if (outcome instanceof CommandRejected) Deferred.doneUnsafe(reply, Exit.fail(outcome))
+        else {
+          if (outcome !== undefined) receipts.add(outcome)
+          Deferred.doneUnsafe(reply, Exit.succeed(outcome))
+        }
+      }
+      if (records.length === 0) return Effect.void
+      parts.onStored?.(records.length, before, state)
+      for (const watch of watchers) watch(state)
+      if (state.seq - checkpointed >= checkpointEvery) checkpoint()
+      const effects = effectsOf(before, records)
+      return effects.length === 0 ? Effect.void : Effect.forEach(effects, (effect) => run(effect, secrets), discard)
+    }
+
+    const run = (effect: SessionEffect, secrets: ReadonlyMap<string, QuestionOutcome>): Effect.Effect<void> => {
+      if (effect.do !== "compact") return slot.run(withSecrets(effect, secrets), state)
+      compact(effect.compaction)
+      return Effect.void
+    }
 
     const settleAt = (name: string) => {
       ;({ backend, policy } = parts.place(name))
