@@ -12,7 +12,7 @@ import {
 } from "@holdfast/core"
 import { type BridgeGateway, BridgeRefused, type SandboxProvider, SandboxProviderError } from "@holdfast/core/cloud"
 import { noCredentials } from "@holdfast/git"
-import { Deferred, Effect, Exit, FiberSet, Scope } from "effect"
+import { Deferred, Effect, Exit, FiberSet, Option, Scope } from "effect"
 import { makeBreakerCell } from "./BreakerCell.ts"
 import { defaultBridgeQuotas } from "./BridgeQuota.ts"
 import type { CloudOptions, InnerBackend } from "./CloudOptions.ts"
@@ -82,6 +82,10 @@ export const makeCloud = (options: CloudOptions): Effect.Effect<Cloud, never, Sc
     const controlPlane =
       typeof options.controlPlane === "string" ? Effect.succeed(options.controlPlane) : options.controlPlane
     const owners = new Map<SessionId, SandboxOwner>()
+    /** Of sessions that are about to come from elsewhere, from another sandbox as well: one each. */
+    const arriving = new Map<SessionId, SandboxOwner>()
+    /** All that look after something: those of sessions that went away, too. */
+    const running = new Set<SandboxOwner>()
     const secretsOf = new Map<SessionId, CloudSecrets>()
     const remembered = new Map<SessionId, { readonly sandbox: SandboxState; readonly mirrored: number }>()
     let sessions: SessionLookup | undefined
@@ -107,9 +111,9 @@ export const makeCloud = (options: CloudOptions): Effect.Effect<Cloud, never, Sc
     /** Values of variables: kept since the session was created, or asked for. */
     const environmentOf = (generation: CloudGeneration) =>
       Effect.gen(function* () {
-        const { name: backend, request, spec } = generation
+        const { name: backend, request, secrets, spec } = generation
         const names = spec.environment ?? []
-        const kept = secretsOf.get(request.sessionId)?.environment ?? {}
+        const kept = secrets?.environment ?? {}
         const unknown = names.filter((each) => kept[each] === undefined)
         const asked =
           unknown.length === 0 || options.environment === undefined
@@ -164,12 +168,15 @@ export const makeCloud = (options: CloudOptions): Effect.Effect<Cloud, never, Sc
           background,
           mirrored
         })
-        owners.set(sessionId, owner)
+        running.add(owner)
         yield* owner.run.pipe(
           Effect.ensuring(
             Effect.sync(() => {
+              running.delete(owner)
+              if (arriving.get(sessionId) === owner) arriving.delete(sessionId)
+              if (owners.get(sessionId) !== owner) return
               remember(owner)
-              if (owners.get(sessionId) === owner) owners.delete(sessionId)
+              owners.delete(sessionId)
             })
           ),
           Effect.forkIn(scope)
@@ -182,9 +189,11 @@ export const makeCloud = (options: CloudOptions): Effect.Effect<Cloud, never, Sc
     ): Effect.fn.Return<BackendSession, BackendLost | SpecInvalid, Scope.Scope> {
       const { backend, provider, spec } = yield* recorded(request.spec)
       const { generation: number, sessionId } = request
-      if (request.secrets !== undefined) secretsOf.set(sessionId, request.secrets as CloudSecrets)
-      const state = yield* stateOf(sessionId)
-      const before = remembered.get(sessionId)
+      const isArriving = request.bundle !== undefined
+      if (request.secrets !== undefined && !isArriving) secretsOf.set(sessionId, request.secrets as CloudSecrets)
+      const secrets = isArriving ? (request.secrets as CloudSecrets | undefined) : secretsOf.get(sessionId)
+      const state = isArriving ? undefined : yield* stateOf(sessionId)
+      const before = isArriving ? undefined : remembered.get(sessionId)
       // What was copied and not stored is told once more to whoever reattaches.
       const mirrored = request.reattach?.mirrored ?? Math.max(state?.mirrored ?? 0, before?.mirrored ?? 0)
       let detached = false
@@ -194,7 +203,7 @@ export const makeCloud = (options: CloudOptions): Effect.Effect<Cloud, never, Sc
         request,
         inner: backend,
         spec,
-        secrets: secretsOf.get(sessionId),
+        secrets,
         onPassed: (through, weight) => owner?.passed(through, weight)
       })
       const known = request.sandbox ?? before?.sandbox ?? null
@@ -206,25 +215,43 @@ export const makeCloud = (options: CloudOptions): Effect.Effect<Cloud, never, Sc
         ...(request.reattach === undefined ? {} : { reattach: true })
       } as const
       const start = Effect.gen(function* () {
-        const current = owners.get(sessionId)
-        owner = current ?? (yield* makeOwner(sessionId, provider, spec, backend, mirrored))
+        const placed = isArriving ? arriving : owners
+        const make = (from: number) =>
+          Effect.map(makeOwner(sessionId, provider, spec, backend, from), (made) => {
+            placed.set(sessionId, made)
+            return made
+          })
+        const current = isArriving ? undefined : owners.get(sessionId)
+        owner = current ?? (yield* make(mirrored))
         if (!owner.begin(generation, opened)) {
-          owner = yield* makeOwner(sessionId, provider, spec, backend, Math.max(mirrored, owner.mirrored()))
+          owner = yield* make(Math.max(mirrored, owner.mirrored()))
           owner.begin(generation, opened)
         }
         return owner
       })
+      let hasArrived = !isArriving
+      const arrive = () => {
+        if (hasArrived || owner === undefined) return
+        hasArrived = true
+        arriving.delete(sessionId)
+        owners.set(sessionId, owner)
+        remembered.delete(sessionId)
+        if (secrets !== undefined) secretsOf.set(sessionId, secrets)
+      }
       const serving = yield* Effect.acquireRelease(start, (each, exit) =>
         Effect.gen(function* () {
           // Nobody could be told to close: the opening was given up, and the log says why.
           const isGivenUp = !generation.wasOpen() && !Exit.isSuccess(exit)
-          if (isGivenUp && isClosing(yield* stateOf(sessionId))) generation.beginClosing()
+          if (isGivenUp && hasArrived && isClosing(yield* stateOf(sessionId))) generation.beginClosing()
+          // It goes on where it was.
+          if (!hasArrived && !detached) generation.beginClosing()
           // A reattach that is given up otherwise leaves what it looked for as it is.
           const leaves = detached || (request.reattach !== undefined && isGivenUp && !generation.isClosing())
           yield* each.release(generation, leaves)
           if (!generation.isClosing()) return
-          secretsOf.delete(sessionId)
-          if (isGivenUp) yield* Effect.timeoutOption(each.over, closeTimeoutMs)
+          // It may have gone to another sandbox meanwhile.
+          if (secretsOf.get(sessionId) === secrets) secretsOf.delete(sessionId)
+          if (isGivenUp || !hasArrived) yield* Effect.timeoutOption(each.over, closeTimeoutMs)
         })
       )
       const how = yield* Deferred.await(generation.opened)
@@ -235,6 +262,7 @@ export const makeCloud = (options: CloudOptions): Effect.Effect<Cloud, never, Sc
         snapshots: provider.capabilities.snapshot,
         pullRequests,
         carrier: makeBundleCarrier(provider),
+        onRead: arrive,
         onDetach: () => {
           detached = true
         }
@@ -246,7 +274,11 @@ export const makeCloud = (options: CloudOptions): Effect.Effect<Cloud, never, Sc
         const refuse = (why: BridgeRefused["why"], detail: string) => new BridgeRefused({ why, detail })
         const token = parseSandboxToken(text)
         if (token === undefined) return yield* refuse("unknown", "there is no such token")
-        const owner = owners.get(token.sessionId)
+        const [owner, other] = [owners.get(token.sessionId), arriving.get(token.sessionId)]
+        if (other !== undefined) {
+          const admitted = yield* Effect.option(other.admit(token))
+          if (Option.isSome(admitted)) return admitted.value
+        }
         if (owner !== undefined) return yield* owner.admit(token)
         if (sessions === undefined) return yield* refuse("not_ready", "the host is only starting")
         const state = yield* sessions
@@ -277,7 +309,7 @@ export const makeCloud = (options: CloudOptions): Effect.Effect<Cloud, never, Sc
             provider,
             owner: options.owner,
             sessions: lookup,
-            isOwned: (sessionId) => owners.has(sessionId)
+            isOwned: (sessionId) => owners.has(sessionId) || arriving.has(sessionId)
           }),
         { concurrency: "unbounded", discard: true }
       )
@@ -303,7 +335,7 @@ export const makeCloud = (options: CloudOptions): Effect.Effect<Cloud, never, Sc
           yield* Effect.forkScoped(Effect.forever(Effect.andThen(sweep(lookup), Effect.sleep(sweepEveryMs))))
         }),
       release: Effect.gen(function* () {
-        const left = [...owners.values()]
+        const left = [...running]
         for (const owner of left) owner.feed({ type: "suspend" })
         yield* Effect.forEach(left, (owner) => owner.over, { concurrency: "unbounded", discard: true }).pipe(
           Effect.timeoutOrElse({

@@ -8,7 +8,7 @@ import {
   type Performed
 } from "@holdfast/core"
 import { BackendCommandJson } from "@holdfast/core/cloud"
-import { Effect, Schema } from "effect"
+import { Effect, Schema, Stream } from "effect"
 import type { CloudGeneration, Opened } from "./CloudGeneration.ts"
 import type { CommandFailed } from "./CommandBook.ts"
 import type { BundleCarrier } from "./handoff/BundleCarrier.ts"
@@ -42,6 +42,8 @@ export interface CloudSessionParts {
   readonly snapshots: boolean
   readonly pullRequests: PullRequests
   readonly carrier: BundleCarrier
+  /** Somebody reads its events: the session is its own. */
+  readonly onRead: () => void
   readonly onDetach: () => void
 }
 
@@ -132,7 +134,10 @@ export const makeCloudSession = (parts: CloudSessionParts): BackendSession => {
     ...(opened.arrived === undefined ? {} : { arrived: opened.arrived }),
     ...(opened.size === undefined ? {} : { size: opened.size }),
     ...(opened.taken === undefined ? {} : { taken: opened.taken }),
-    events: generation.outbox.stream,
+    events: Stream.suspend(() => {
+      parts.onRead()
+      return generation.outbox.stream
+    }),
     perform,
     pack: (request) => Effect.suspend(() => packSandbox(owner, generation, parts.carrier, request)),
     detach: Effect.sync(parts.onDetach)

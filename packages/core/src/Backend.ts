@@ -162,8 +162,10 @@ export interface OpenRequest {
   /** The sandbox as the log has it: to be used again, restored or removed. For backends that have sandboxes. */
   readonly sandbox?: SandboxState
   /**
-   * The session came from another backend and was not opened since: the folder of this machine with what it brought, which a
-   * backend that runs elsewhere takes there now. The others have it, see {@link Backend.unpack}.
+   * The session is about to come from another backend: the folder of this machine with what it brings, which a backend that runs
+   * elsewhere takes there now. The others have it, see {@link Backend.unpack}. Until {@link BackendSession.events} is read the
+   * session is not this backend's own, and may go on where it was: a scope that is closed before leaves nothing, unless it was
+   * detached from. `sandbox` is not given, and what the backend knows of an earlier one is not this one's.
    */
   readonly bundle?: string
   /**

@@ -73,7 +73,6 @@ export const commandSchemas = {
     spec: Json,
     workspace: optional(S.String),
     nativeId: optional(S.String),
-    bundle: optional(S.String),
     left: optional(S.Struct({ workspace: S.String, fingerprint: S.String })),
     /** What was packed: this generation, after this turn. If it went on since, it is not moved. */
     generation: S.Int,

@@ -38,9 +38,6 @@ const turnEnds = {
 /** A target that is the state itself: legal, and changes nothing. (XState calls a transition without a target illegal.) */
 const requestResolved = [{ guard: noneRemain, target: "running" }, { target: "blocked" }] as const
 
-/** At another backend it begins as one that was put to rest. */
-const moved = { "session.moved": "suspended" } as const
-
 const linkBack = { "backend.opened": "connected", "backend.resumed": "connected" } as const
 
 /** From where a sandbox can be asked for (again), and what can happen to it once it is there. */
@@ -79,7 +76,8 @@ export const sessionChart = chart.createMachine({
         },
         open: {
           on: {
-            ...moved,
+            // At another backend it begins as one that was put to rest.
+            "session.moved": "suspended",
             "backend.identified": "open",
             "backend.configuring": "open",
             "backend.configured": "open",
@@ -101,14 +99,14 @@ export const sessionChart = chart.createMachine({
           }
         },
         suspended: {
-          on: { ...moved, "backend.opening": "opening", "backend.closed": "closed", "backend.failed": "failed" }
+          on: { "backend.opening": "opening", "backend.closed": "closed", "backend.failed": "failed" }
         },
         lost: {
-          on: { ...moved, "backend.opening": "opening", "backend.closed": "closed", "backend.failed": "failed" }
+          on: { "backend.opening": "opening", "backend.closed": "closed", "backend.failed": "failed" }
         },
         closing: { on: { "backend.closing": "closing", "backend.closed": "closed", "backend.failed": "failed" } },
         closed: { on: { "backend.opening": "opening" } },
-        failed: { on: { ...moved, "backend.opening": "opening" } }
+        failed: { on: { "backend.opening": "opening" } }
       }
     },
     turn: {

@@ -111,9 +111,7 @@ export const eventSchemas = {
     /** The agent's own history went along, and is resumed under this id. */
     nativeId: optional(text),
     /** A folder of this machine that it worked in until now, and a digest of what it left there. */
-    left: optional(S.Struct({ workspace: text, fingerprint: text })),
-    /** Folder of the host with what it brought, until it was opened: from there it can be brought elsewhere. */
-    bundle: optional(text)
+    left: optional(S.Struct({ workspace: text, fingerprint: text }))
   }),
 
   "backend.opening": S.Struct({ attempt: S.Int, resume: S.Boolean, reason: optional(text) }),

@@ -18,7 +18,7 @@ import type { DataOf, Delivery, ItemKind } from "./SessionEvent.ts"
 import { type SessionStatus, statusOf } from "./SessionStatus.ts"
 
 /** Raise when a fold would give another state for the same events: checkpoints of another version are discarded. */
-export const stateVersion = 6
+export const stateVersion = 7
 
 /** Bounds of a session's state; beyond them commands are rejected as `busy` and backend events noted and left out. */
 export const stateBounds = {
@@ -156,8 +156,6 @@ export interface SessionState {
   readonly artifacts: { readonly [artifactId: string]: Artifact }
   readonly processes: ReadonlyArray<LiveProcess>
   readonly sandbox: SandboxState | null
-  /** The host's folder with what it brought from another backend, until it was opened in the new place; else null. */
-  readonly bundle: string | null
   /** The folder of this machine that it worked in last before it was moved elsewhere, and a digest of what it left there. */
   readonly left: { readonly workspace: string; readonly fingerprint: string } | null
   /** The last {@link NewEvent.origin} that was stored: everything up to it was copied. */
@@ -206,7 +204,6 @@ export const emptyState = (sessionId: SessionId): SessionState => ({
   artifacts: {},
   processes: [],
   sandbox: null,
-  bundle: null,
   left: null,
   mirrored: 0,
   decided: [],

@@ -358,13 +358,13 @@ const closed = (state: SessionState, reason: string): ReadonlyArray<EventBody> =
   return [...closeGeneration(state, end), end]
 }
 
-/** A session between turns goes to another backend; one that never opened where it was brought to may go on from there. */
+/** An open session goes to another backend, between two of its turns. */
 const moved = (state: SessionState, command: Command<"session.move">): Decided => {
   const { generation, lastTurnId, ...data } = command.data
   const no = (detail: string) => rejection(command, "illegal_state", detail)
   if (generation !== state.generation) return no("it was opened again while it was being moved: try again")
   if (!isQuiet(state) || lastTurnId !== state.lastTurnId) return no("a turn began while it was being moved: try again")
-  if (state.chart.lifecycle !== "open" && state.bundle === null) return no(`the session is ${state.chart.lifecycle}`)
+  if (state.chart.lifecycle !== "open") return no(`the session is ${state.chart.lifecycle}`)
   if (!chartAccepts(state.chart, { type: "session.moved" })) return no(`the session is ${state.chart.lifecycle}`)
   const reason = `moved from ${state.backend} to ${data.backend}`
   return [

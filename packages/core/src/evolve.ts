@@ -123,10 +123,11 @@ const apply = (next: Writable<SessionState>, event: SessionEvent, before: Sessio
       next.backend = event.data.backend
       next.spec = event.data.spec
       next.nativeId = event.data.nativeId ?? null
-      next.bundle = event.data.bundle ?? null
       next.left = event.data.left ?? next.left
       next.capabilities = null
       next.sandbox = null
+      // Another sandbox numbers what it tells from 1 on.
+      next.mirrored = 0
       next.model = null
       next.effort = null
       next.mode = null
@@ -142,7 +143,6 @@ const apply = (next: Writable<SessionState>, event: SessionEvent, before: Sessio
     case "backend.resumed":
       next.capabilities = event.data.capabilities
       next.nativeId = event.data.nativeId ?? next.nativeId
-      next.bundle = null
       return
     case "backend.identified":
       next.nativeId = event.data.nativeId

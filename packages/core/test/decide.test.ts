@@ -286,10 +286,11 @@ describe("A session", () => {
     const session = open()
     const { generation, lastTurnId } = session.state()
     const data = { backend: "other", spec: { cwd: "/there" }, generation, lastTurnId, nativeId: "n2" }
-    session.tell([{ type: "sandbox.pending", data: { provider: "docker" } }])
+    session.tell([{ type: "sandbox.pending", data: { provider: "docker" }, origin: 7 }])
     const moved = after(session, { type: "session.move", data }).state()
     assert.deepInclude(moved, { backend: "other", spec: { cwd: "/there" }, nativeId: "n2", capabilities: null })
-    assert.deepInclude(moved, { generation: generation + 1, sandbox: null, end: null })
+    // Another sandbox counts what it tells from the beginning.
+    assert.deepInclude(moved, { generation: generation + 1, sandbox: null, mirrored: 0, end: null })
     assert.deepInclude(moved.chart, { lifecycle: "opening", sandbox: "none" })
     const types = session.records().map(({ type }) => type)
     assert.deepStrictEqual(types.slice(-2), ["session.moved", "backend.opening"])

@@ -43,6 +43,8 @@ export interface Generation {
   readonly ask: (command: BackendCommand) => Effect.Effect<Performed, BackendRefused | BackendLost>
   /** A release from now on leaves it running, for the next runtime. */
   readonly detach: Effect.Effect<void>
+  /** What is performed from now on waits for this: the end of another backend's generation, where the session was moved. */
+  readonly waitFor: (before: Effect.Effect<void>) => void
   /** Ends it and all that it started. Completes when nothing of it is left. */
   readonly release: Effect.Effect<void>
   /** Packs what another backend needs to go on with the session; undefined where its backend packs nothing. */
@@ -71,6 +73,8 @@ export interface GenerationParts {
   /** How many people look on. */
   readonly people: () => number
   readonly tell: Tell
+  /** Given the error with which it ends, before that is told. */
+  readonly onEnd?: (error: unknown) => void
 }
 
 /**
@@ -100,6 +104,7 @@ export const startGeneration = (
     /** Decisions that a reattached backend has: one may be read as missed before its own effect comes. */
     const begun = new Set<number>()
     let isDetached = false
+    let gate: Effect.Effect<void> = Effect.void
 
     const life = Effect.gen(function* () {
       yield* before
@@ -133,6 +138,7 @@ export const startGeneration = (
     const tellEnd = (cause: Cause.Cause<BackendLost | SpecInvalid>): Effect.Effect<void> => {
       if (Cause.hasInterruptsOnly(cause)) return Effect.void
       const error = Cause.squash(cause)
+      parts.onEnd?.(error)
       if (error instanceof BackendLost) return tell(number, [lost(error)])
       // A spec that does not hold any more, or a defect of the adapter: trying again cannot help.
       const message = messageOf(error)
@@ -174,7 +180,7 @@ export const startGeneration = (
       waiting += 1
       const lane = command.type === "resize" || command.type === "signal" ? terminalLane : agentLane
       fork(
-        lane.withPermit(performing(number, command, ask(command, seq), tell)).pipe(
+        lane.withPermit(Effect.andThen(gate, performing(number, command, ask(command, seq), tell))).pipe(
           Effect.ensuring(
             Effect.sync(() => {
               waiting -= 1
@@ -192,6 +198,9 @@ export const startGeneration = (
         isDetached = true
         return session?.detach ?? Effect.void
       }),
+      waitFor: (before) => {
+        gate = before
+      },
       release: Fiber.interrupt(fiber),
       pack: (request) =>
         Effect.suspend(() => {

@@ -1,7 +1,18 @@
 /** The place of a session's one generation: opened after the one before has stopped, asked, and released. */
-import type { Backend, PromptId, SessionEffect, SessionPolicy, SessionState } from "@holdfast/core"
+import type {
+  Backend,
+  BackendLost,
+  Observed,
+  OpenRequest,
+  PromptId,
+  SessionEffect,
+  SessionPolicy,
+  SessionState,
+  SpecInvalid
+} from "@holdfast/core"
 import { Effect, Fiber, FiberSet, type Scope } from "effect"
 import { type Generation, type Missed, type Opening, startGeneration, type Tell } from "./Generation.ts"
+import { type PreparedGeneration, prepareGeneration } from "./handoff/PreparedGeneration.ts"
 
 /** What a slot needs. */
 export interface GenerationSlotParts {
@@ -16,14 +27,30 @@ export interface GenerationSlotParts {
   readonly people: () => number
 }
 
+/** A generation of another backend, or of another spec. */
+export interface Preparing {
+  readonly backend: Backend
+  /** How long it may take to be open, in milliseconds. */
+  readonly timeoutMs: number
+  /** The session as it is to be opened: with the new spec and the new native session. */
+  readonly state: SessionState
+  readonly secrets: unknown
+  /** The folder with what it brings, for a backend that takes that up while it is opened. */
+  readonly bundle: string | undefined
+  /** Told what happens while it is opened. */
+  readonly onTold: (event: Observed) => Effect.Effect<void>
+}
+
 /** The slot. */
 export interface GenerationSlot {
   /** The generation that is opening or open. */
   readonly current: () => Generation | undefined
   /** Carries out what stored events ask of the backend. Never waits for it. */
   readonly run: (effect: Exclude<SessionEffect, { readonly do: "compact" }>, state: SessionState) => Effect.Effect<void>
-  /** Values for the next opening: that of a session which another backend has now. */
-  readonly give: (secrets: unknown) => void
+  /** Opens the generation that is to be the next one, beside the present one; given up at the end of the scope unless it is given. */
+  readonly prepare: (preparing: Preparing) => Effect.Effect<PreparedGeneration, BackendLost | SpecInvalid, Scope.Scope>
+  /** The next opening is this one, and the backend is its own. */
+  readonly give: (prepared: PreparedGeneration) => void
   /** Takes up the generation that an earlier runtime left running. */
   readonly reattach: (state: SessionState) => Effect.Effect<void>
   /** Ends it, and waits. */
@@ -38,23 +65,11 @@ export const makeGenerationSlot = (parts: GenerationSlotParts): Effect.Effect<Ge
     let generation: Generation | undefined
     let released: Effect.Effect<void> = Effect.void
     let secrets = parts.secrets
+    let prepared: PreparedGeneration | undefined
 
     const open = (number: number, how: Opening, state: SessionState) =>
       Effect.gen(function* () {
-        const request = {
-          sessionId: state.sessionId,
-          generation: number,
-          spec: state.spec,
-          ...(secrets === undefined ? {} : { secrets }),
-          ...(how !== "open" && state.nativeId !== null ? { nativeId: state.nativeId } : {}),
-          inDoubt: state.prompts
-            .filter((prompt) => prompt.dispatchedAt !== null || prompt.inDoubt)
-            .map((prompt) => prompt.promptId as PromptId),
-          ...(state.terminal === null ? {} : { size: { cols: state.terminal.cols, rows: state.terminal.rows } }),
-          ...(state.sandbox === null ? {} : { sandbox: state.sandbox }),
-          ...(state.bundle === null ? {} : { bundle: state.bundle }),
-          ...(how === "reattach" ? { reattach: { mirrored: state.mirrored } } : {})
-        }
+        const request = requestOf(number, how, state, secrets)
         secrets = undefined
         const before = generation?.release ?? released
         const { missed, people, tell } = parts
@@ -64,8 +79,16 @@ export const makeGenerationSlot = (parts: GenerationSlotParts): Effect.Effect<Ge
 
     return {
       current: () => generation,
+      prepare: ({ backend, bundle, onTold, secrets, state, timeoutMs }) => {
+        const { missed, people, tell } = parts
+        const opening = state.nativeId === null ? "open" : "resume"
+        const asked = requestOf(state.generation + 1, opening, state, secrets)
+        const request = bundle === undefined ? asked : { ...asked, bundle }
+        return prepareGeneration({ backend, request, opening, missed, people, tell, scope, timeoutMs, onTold })
+      },
       give: (given) => {
-        secrets = given
+        given.claim()
+        prepared = given
       },
       run: (effect, state) => {
         switch (effect.do) {
@@ -78,8 +101,14 @@ export const makeGenerationSlot = (parts: GenerationSlotParts): Effect.Effect<Ge
               released = Effect.asVoid(Fiber.await(retired))
               generation = undefined
             })
-          case "open":
-            return open(effect.generation, effect.resume ? "resume" : "open", state)
+          case "open": {
+            const arrived = prepared?.number === effect.generation ? prepared : undefined
+            prepared = undefined
+            if (arrived === undefined) return open(effect.generation, effect.resume ? "resume" : "open", state)
+            return Effect.sync(() => {
+              generation = arrived.adopt(released)
+            })
+          }
           case "perform":
             return Effect.sync(() => generation?.perform(effect.command, effect.seq))
           case "release":
@@ -96,3 +125,23 @@ export const makeGenerationSlot = (parts: GenerationSlotParts): Effect.Effect<Ge
       release: Effect.suspend(() => generation?.release ?? released)
     }
   })
+
+/** What a backend is asked to open. */
+const requestOf = (
+  generation: number,
+  how: Opening,
+  state: SessionState,
+  secrets: unknown
+): Omit<OpenRequest, "tell"> => ({
+  sessionId: state.sessionId,
+  generation,
+  spec: state.spec,
+  ...(secrets === undefined ? {} : { secrets }),
+  ...(how !== "open" && state.nativeId !== null ? { nativeId: state.nativeId } : {}),
+  inDoubt: state.prompts
+    .filter((prompt) => prompt.dispatchedAt !== null || prompt.inDoubt)
+    .map((prompt) => prompt.promptId as PromptId),
+  ...(state.terminal === null ? {} : { size: { cols: state.terminal.cols, rows: state.terminal.rows } }),
+  ...(state.sandbox === null ? {} : { sandbox: state.sandbox }),
+  ...(how === "reattach" ? { reattach: { mirrored: state.mirrored } } : {})
+})

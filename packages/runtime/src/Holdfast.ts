@@ -29,7 +29,7 @@ import {
   type WorkspaceResult,
   defaultPolicy
 } from "@holdfast/core"
-import { Clock, Context, Effect, FiberSet, Layer, Metric, Option, Result, Schema, type Scope } from "effect"
+import { Clock, Context, Effect, Layer, Metric, Option, Result, Schema, type Scope } from "effect"
 import { makeArtifactWatch } from "./ArtifactWatch.ts"
 import { defaultMaxLive, type LiveSessions, makeLiveSessions } from "./LiveSessions.ts"
 import { forkNative } from "./NativeFork.ts"
@@ -218,7 +218,6 @@ export const makeHoldfast = (
             bundles,
             now: () => clock.currentTimeMillisUnsafe()
           }
-    const tidy = yield* FiberSet.makeRuntime()
     const live = yield* makeLiveSessions({
       log,
       backends: options.backends,
@@ -226,10 +225,6 @@ export const makeHoldfast = (
       maxLive: options.maxLive ?? defaultMaxLive,
       onStored: (events, before, after) => {
         Telemetry.eventsStored.updateUnsafe(events, context)
-        // Taken up, or brought on: what it had brought is not needed any more.
-        if (before.bundle !== null && after.bundle !== before.bundle && bundles !== undefined) {
-          tidy(bundles.remove(before.bundle))
-        }
         if (after.terminal === null) return
         const bytes = after.terminal.offset - (before.terminal?.offset ?? 0)
         if (bytes > 0) Telemetry.outputStored.updateUnsafe(bytes, context)
@@ -262,8 +257,8 @@ export const makeHoldfast = (
         }) ?? Effect.void,
       { discard: true }
     )
-    if (bundles !== undefined) yield* bundles.sweep(log)
-    const swept = yield* sweep(log, live.get).pipe(Effect.catchTag("SessionNotFound", Effect.die))
+    const onTheirWay = bundles === undefined ? new Set<SessionId>() : yield* bundles.sweep
+    const swept = yield* sweep(log, live.get, onTheirWay).pipe(Effect.catchTag("SessionNotFound", Effect.die))
     const reader = makeSessionReader(log)
 
     const submit = (command: Command, justMade: boolean) =>

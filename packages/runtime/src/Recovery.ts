@@ -30,10 +30,14 @@ export interface Swept {
 
 const wasLive = new Set(["opening", "open", "suspending", "closing", "lost"])
 
-/** Sweeps the whole log. `ownerOf` starts the owner of a session, which then resumes or ends it. */
+/**
+ * Sweeps the whole log. `ownerOf` starts the owner of a session, which then resumes or ends it. Of those `onTheirWay` to another
+ * backend the next generation may have been opened without a word in the log.
+ */
 export const sweep = Effect.fn("Holdfast.sweep")(function* (
   log: EventLogService,
-  ownerOf: (sessionId: SessionId) => Effect.Effect<SessionOwner, SessionNotFound | LogUnavailable>
+  ownerOf: (sessionId: SessionId) => Effect.Effect<SessionOwner, SessionNotFound | LogUnavailable>,
+  onTheirWay: ReadonlySet<SessionId>
 ) {
   let sessions = 0
   let orphans = 0
@@ -48,7 +52,8 @@ export const sweep = Effect.fn("Holdfast.sweep")(function* (
       ({ sessionId }) =>
         Effect.gen(function* () {
           const owner = yield* ownerOf(sessionId)
-          orphans += yield* endOrphans(owner.state(), owner.backend().capabilities.reattach === true)
+          const isElsewhere = owner.backend().capabilities.reattach === true
+          orphans += yield* endOrphans(owner.state(), isElsewhere, onTheirWay.has(sessionId))
           yield* settle(owner)
         }),
       { concurrency, discard: true }
@@ -81,7 +86,7 @@ const settle = (owner: SessionOwner): Effect.Effect<void> => {
  * Ends what a dead owner left running; gives how many processes there were. What runs elsewhere is its backend's to end: there only
  * what the session had on this machine before it was moved is looked for.
  */
-const endOrphans = (state: SessionState, isElsewhere: boolean): Effect.Effect<number> =>
+const endOrphans = (state: SessionState, isElsewhere: boolean, isOnItsWay: boolean): Effect.Effect<number> =>
   Effect.gen(function* () {
     const isHere = ({ generation, host }: SessionState["processes"][number]) =>
       !isElsewhere || (generation < state.generation && !host.startsWith("sandbox:"))
@@ -91,7 +96,8 @@ const endOrphans = (state: SessionState, isElsewhere: boolean): Effect.Effect<nu
         marker: marker ?? processMarker(state.sessionId, generation)
       })),
       // Spawned, and the crash came before it was logged: only the marker tells.
-      ...(isElsewhere ? [] : [{ marker: processMarker(state.sessionId, state.generation) }])
+      ...(isElsewhere ? [] : [{ marker: processMarker(state.sessionId, state.generation) }]),
+      ...(isOnItsWay ? [{ marker: processMarker(state.sessionId, state.generation + 1) }] : [])
     ]
     const ended = yield* Effect.forEach(targets, (target) =>
       terminateTree(target, { graceMs: orphanGraceMs }).pipe(

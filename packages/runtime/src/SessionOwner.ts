@@ -209,7 +209,8 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
 
     const settleAt = (name: string) => {
       ;({ backend, policy } = parts.place(name))
-      slot.give(holds.secrets())
+      const prepared = holds.prepared()
+      if (prepared !== undefined) slot.give(prepared)
     }
 
     const compact = (compaction: Compaction) => {
@@ -333,11 +334,12 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
         )
       })
 
-    const enqueue = (command: Command): Effect.Effect<Receipt, CommandError> =>
+    const enqueue = (command: Command, told?: () => ReadonlyArray<Observed>): Effect.Effect<Receipt, CommandError> =>
       Effect.gen(function* () {
         const reply: Reply = Deferred.makeUnsafe()
         if (mailbox.isFull) return yield* busy(command, `${mailboxCapacity} messages wait already: try again`)
-        if (!mailbox.put({ kind: "command", command, reply })) return yield* stoppedOwner
+        if (!mailbox.put({ kind: "command", command, reply, ...(told === undefined ? {} : { told }) }))
+          return yield* stoppedOwner
         const receipt = yield* Deferred.await(reply)
         return receipt!
       })
@@ -390,6 +392,10 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
           const generation = slot.current()
           return generation === undefined ? Effect.fail(notOpen("session.move")) : generation.pack(request)
         }),
+      prepare: (preparing) => {
+        const { openTimeoutMs } = parts.place(preparing.backend.name).policy
+        return slot.prepare({ ...preparing, timeoutMs: openTimeoutMs })
+      },
       move: enqueue,
       letGo: () => void mailbox.put({ kind: "tick" })
     })

@@ -21,6 +21,8 @@ export interface Submitted<Reply> {
   readonly kind: "command"
   readonly command: Command
   readonly reply: Reply
+  /** What the generation that the command brings about has told already: in the same append, right behind it. */
+  readonly told?: () => ReadonlyArray<Observed>
 }
 
 /** What a generation, or the runtime for it, observed. */
@@ -104,8 +106,11 @@ export const transact = <Reply>(
   }
 
   for (const message of messages) {
-    if (message.kind === "command") answers.push({ reply: message.reply, outcome: run(message.command) })
-    else if (message.kind === "told") {
+    if (message.kind === "command") {
+      const seq = state.seq
+      answers.push({ reply: message.reply, outcome: run(message.command) })
+      if (message.told !== undefined && state.seq > seq) take(state.generation, message.told())
+    } else if (message.kind === "told") {
       take(message.generation, message.events)
       answers.push({ reply: message.reply, outcome: undefined })
     }

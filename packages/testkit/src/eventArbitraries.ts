@@ -170,7 +170,7 @@ export const eventData: { readonly [T in KnownType]: fc.Arbitrary<DataOf<T>> } =
   "session.forked": all({ into: id.session, at: count }),
   "session.moved": data(
     { backend: text, spec: jsonArbitrary, from: text },
-    { workspace: text, nativeId: text, bundle: text, left: all({ workspace: text, fingerprint: text }) }
+    { workspace: text, nativeId: text, left: all({ workspace: text, fingerprint: text }) }
   ),
 
   "backend.opening": data({ attempt: fc.integer({ min: 1, max: 4 }), resume: fc.boolean() }, { reason: text }),

@@ -63,7 +63,7 @@ export const commandData: { readonly [T in CommandType]: fc.Arbitrary<CommandDat
         generation: fc.integer({ min: 1, max: 3 }),
         lastTurnId: fc.option(id.turn, { nil: null })
       }),
-      any({ nativeId: text, bundle: text, workspace: text })
+      any({ nativeId: text, workspace: text })
     )
     .map(([required, optional]) => ({ ...required, ...optional })),
   "session.suspend": any({ reason: text }),

@@ -8,10 +8,13 @@ import {
   type PackedSession,
   type PackRequest,
   type Receipt,
-  type SessionId
+  type SessionId,
+  type SpecInvalid
 } from "@holdfast/core"
 import { Effect, type Scope } from "effect"
+import type { Preparing } from "../GenerationSlot.ts"
 import type { CommandError } from "../SessionOwner.ts"
+import type { PreparedGeneration } from "./PreparedGeneration.ts"
 
 /** A session that is about to be moved. */
 export interface SessionHold {
@@ -21,8 +24,15 @@ export interface SessionHold {
   readonly pack: (
     request: PackRequest
   ) => Effect.Effect<PackedSession | undefined, BackendRefused | BackendLost | CommandRejected>
-  /** Moves it. The secrets go to the first opening in the new place. */
-  readonly move: (command: Command<"session.move">, secrets: unknown) => Effect.Effect<Receipt, CommandError>
+  /** Opens it in the new place, beside the old one; the scope's end gives that up unless the session was moved. */
+  readonly prepare: (
+    preparing: Omit<Preparing, "timeoutMs">
+  ) => Effect.Effect<PreparedGeneration, BackendLost | SpecInvalid, Scope.Scope>
+  /** Moves it to where it was opened. */
+  readonly move: (
+    command: Command<"session.move">,
+    prepared: PreparedGeneration
+  ) => Effect.Effect<Receipt, CommandError>
 }
 
 /** Commands that would change what is being packed, or are asked of whom it is taken from. */
@@ -38,9 +48,10 @@ const notWhileSealed: ReadonlySet<string> = new Set<CommandType>([
 ])
 
 /** What a session's owner lends. */
-export interface SessionHoldsParts extends Pick<SessionHold, "pack"> {
+export interface SessionHoldsParts extends Pick<SessionHold, "pack" | "prepare"> {
   readonly sessionId: SessionId
-  readonly move: (command: Command) => Effect.Effect<Receipt, CommandError>
+  /** Submits the move, with what is to follow it in the same append. */
+  readonly move: (command: Command, told: PreparedGeneration["told"]) => Effect.Effect<Receipt, CommandError>
   /** Told when the hold is over: what waited goes on. */
   readonly letGo: () => void
 }
@@ -52,24 +63,25 @@ export interface SessionHolds {
   /** No prompt may begin a turn. */
   readonly isHeld: () => boolean
   readonly refuses: (command: string) => boolean
-  /** What the move that is under way gives to its first opening. */
-  readonly secrets: () => unknown
+  /** Where the move that is under way has opened it. */
+  readonly prepared: () => PreparedGeneration | undefined
 }
 
 /** Makes the holds of one session. */
-export const makeSessionHolds = ({ letGo, move, pack, sessionId }: SessionHoldsParts): SessionHolds => {
+export const makeSessionHolds = ({ letGo, move, pack, prepare, sessionId }: SessionHoldsParts): SessionHolds => {
   let held: "prompts" | "all" | undefined
-  let secrets: unknown
+  let prepared: PreparedGeneration | undefined
 
   const hold: SessionHold = {
     seal: Effect.sync(() => {
       held = "all"
     }),
     pack,
-    move: (command, given) =>
+    prepare,
+    move: (command, opened) =>
       Effect.suspend(() => {
-        secrets = given
-        return move(command)
+        prepared = opened
+        return move(command, opened.told)
       })
   }
   return {
@@ -85,12 +97,12 @@ export const makeSessionHolds = ({ letGo, move, pack, sessionId }: SessionHoldsP
       () =>
         Effect.sync(() => {
           held = undefined
-          secrets = undefined
+          prepared = undefined
           letGo()
         })
     ),
     isHeld: () => held !== undefined,
     refuses: (command) => held === "all" && notWhileSealed.has(command),
-    secrets: () => secrets
+    prepared: () => prepared
   }
 }

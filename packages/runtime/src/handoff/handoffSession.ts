@@ -1,6 +1,6 @@
 /**
  * Moves a session to another backend, between two of its turns. Until `session.moved` is stored the old backend has it, and
- * nothing of the new one is left if anything fails; from then on the new one has it. docs/handoff.md has the whole order.
+ * nothing of the new one is left if anything fails; by then it is open in the new one. docs/handoff.md has the whole order.
  */
 import {
   type Backend,
@@ -22,6 +22,7 @@ import { Effect, Option } from "effect"
 import type { CommandError, SessionOwner } from "../SessionOwner.ts"
 import type { Bundles } from "./Bundles.ts"
 import type { WorkspacePacker } from "./HandoffOptions.ts"
+import { makeMoveStory } from "./MoveStory.ts"
 import { isElsewhere, packSession, rejectMove } from "./packSession.ts"
 import { takeSession } from "./takeSession.ts"
 import { isSameFolder } from "./TargetFolder.ts"
@@ -85,17 +86,29 @@ export const handoffSession = Effect.fnUntraced(function* (
     const { workspace } = yield* log.summary(sessionId)
     const present = isElsewhere(owner.backend()) ? null : workspace
     const stays = !isElsewhere(backend) && present !== null && isSameFolder(present, cwdOf(to.spec) ?? "")
-    const bundle = yield* packSession({
-      owner,
-      hold,
-      bundles: parts.bundles,
-      workspaces,
-      workspace: present === null || stays ? undefined : present,
-      restart
+    const story = makeMoveStory(owner, backend.name)
+    const way = Effect.gen(function* () {
+      const bundle = yield* packSession({
+        owner,
+        hold,
+        bundles: parts.bundles,
+        workspaces,
+        workspace: present === null || stays ? undefined : present,
+        restart
+      })
+      yield* story.packed(bundle.packed)
+      const envelope = { sessionId, commandId: request.commandId, actor: request.actor, at: parts.now() }
+      const from = { before, workspace: present, bundle, restart }
+      const { onTold } = story
+      const untilGone = Effect.flatMap(
+        owner.until((state) => state.generation !== before.generation || state.chart.lifecycle !== "open"),
+        ({ chart }) =>
+          rejectMove(sessionId)("illegal_state", `meanwhile the session is ${chart.lifecycle} where it was`)
+      )
+      const how = { spec: to.spec, envelope, untilGone, onTold }
+      return yield* takeSession({ log, hold, workspaces, backend, ...how, ...from })
     })
-    const envelope = { sessionId, commandId: request.commandId, actor: request.actor, at: parts.now() }
-    const from = { before, workspace: present, bundle, restart }
-    return yield* takeSession({ log, hold, workspaces, backend, spec: to.spec, envelope, ...from })
+    return yield* Effect.onExit(Effect.scoped(way), story.ended)
   })
   const { aside, receipt } = yield* Effect.scoped(move)
   if (aside !== undefined) {
@@ -122,16 +135,10 @@ const mayMove = (parts: HandoffParts, owner: SessionOwner, { actor, commandId, s
   return decision.accepted || decision.rejection.reason !== "forbidden" ? Effect.void : Effect.fail(decision.rejection)
 }
 
-/** What came from elsewhere and was never opened goes on from its bundle. */
-const resting = new Set(["suspended", "lost", "failed"])
+const isReady = (state: SessionState) => isQuiet(state) && state.chart.lifecycle === "open"
 
-const isReady = (state: SessionState) =>
-  isQuiet(state) && (state.chart.lifecycle === "open" || (state.bundle !== null && resting.has(state.chart.lifecycle)))
-
-const isOver = (state: SessionState) =>
-  state.chart.lifecycle === "closed" ||
-  state.chart.lifecycle === "closing" ||
-  (state.chart.lifecycle === "failed" && state.bundle === null)
+const isOver = ({ chart: { lifecycle } }: SessionState) =>
+  lifecycle === "closed" || lifecycle === "closing" || lifecycle === "failed"
 
 /** Waits until the session is open and no turn runs in it. One at rest is opened. */
 const untilQuiet = Effect.fnUntraced(function* (
@@ -140,8 +147,8 @@ const untilQuiet = Effect.fnUntraced(function* (
   { sessionId, timeoutMs }: HandoffRequest
 ): Effect.fn.Return<void, CommandError> {
   const no = rejectMove(sessionId)
-  const { bundle, chart } = owner.state()
-  if ((chart.lifecycle === "created" || chart.lifecycle === "suspended") && bundle === null) {
+  const { chart } = owner.state()
+  if (chart.lifecycle === "created" || chart.lifecycle === "suspended") {
     const by = { sessionId, commandId: makeCommandId(), actor: "runtime", at: now() } as const
     yield* owner.submit({ type: "session.open", data: {}, ...by }, true)
   }

@@ -4,7 +4,6 @@ import {
   type BackendLost,
   type BackendRefused,
   CommandRejected,
-  type LogUnavailable,
   type PackedSession,
   type RejectionReason,
   type SessionId,
@@ -21,10 +20,6 @@ import type { SessionHold } from "./SessionHold.ts"
 export interface Bundle {
   readonly folder: string
   readonly packed: PackedSession
-  /** It was brought to a backend that never opened, and goes on from where it was. */
-  readonly isKept: boolean
-  /** It is not removed at the end of the scope, but once the session was opened in the new place. */
-  readonly keep: () => void
 }
 
 /** What is packed. */
@@ -52,28 +47,21 @@ export const rejectMove = (sessionId: SessionId) => (reason: RejectionReason, de
 export const rejectBy =
   (sessionId: SessionId, what: string) =>
   (error: Error | BackendRefused | BackendLost): CommandRejected => {
-    const refusesForGood = "_tag" in error && error._tag === "BackendRefused" && !error.retryable
+    const refusesForGood = "_tag" in error && !error.retryable
     return rejectMove(sessionId)(refusesForGood ? "unsupported" : "busy", `${what}: ${error.message}`)
   }
 
 /** Whether sessions of a backend work elsewhere, and so bring their own workspaces. */
 export const isElsewhere = (backend: Backend): boolean => backend.places !== undefined
 
-/** Packs a session that is held. The bundle is removed at the end of the scope, unless it is to be kept. */
+/** Packs a session that is held. The bundle is removed at the end of the scope. */
 export const packSession = Effect.fnUntraced(function* (
   packing: Packing
-): Effect.fn.Return<Bundle, CommandRejected | LogUnavailable, Scope.Scope> {
+): Effect.fn.Return<Bundle, CommandRejected, Scope.Scope> {
   const { bundles, owner, restart, workspace, workspaces } = packing
-  const { bundle, sessionId } = owner.state()
+  const { sessionId } = owner.state()
   const no = rejectMove(sessionId)
-  if (bundle !== null) {
-    const packed = yield* Effect.mapError(bundles.read(bundle), rejectBy(sessionId, "what it had brought is not there"))
-    return { folder: bundle, packed, isKept: true, keep: () => {} }
-  }
-  const { folder, keep } = yield* Effect.mapError(
-    bundles.make(sessionId),
-    rejectBy(sessionId, "it could not be packed")
-  )
+  const folder = yield* Effect.mapError(bundles.make(sessionId), rejectBy(sessionId, "it could not be packed"))
   const remembered = yield* packHistory(packing, folder)
   if (remembered.kind === undefined && !restart) {
     const detail = "a program that runs in a terminal cannot be moved: ask for it to be started anew there (restart)"
@@ -90,7 +78,7 @@ export const packSession = Effect.fnUntraced(function* (
         }
   const packed = { ...remembered, ...left }
   yield* Effect.mapError(bundles.seal(folder, packed), rejectBy(sessionId, "it could not be packed"))
-  return { folder, packed, isKept: false, keep }
+  return { folder, packed }
 })
 
 const packHistory = ({ hold, owner, restart }: Packing, folder: string) =>

@@ -5,6 +5,7 @@ import {
   type Command,
   type CommandRejected,
   type EventLogService,
+  type Observed,
   type PackedSession,
   type Receipt,
   type SessionState,
@@ -17,6 +18,7 @@ import { join } from "node:path"
 import type { CommandError } from "../SessionOwner.ts"
 import type { WorkspacePacker } from "./HandoffOptions.ts"
 import { type Bundle, isElsewhere, rejectBy, rejectMove } from "./packSession.ts"
+import type { PreparedGeneration } from "./PreparedGeneration.ts"
 import type { SessionHold } from "./SessionHold.ts"
 import { makeTargetFolder, rootOf } from "./TargetFolder.ts"
 
@@ -34,11 +36,15 @@ export interface Taking {
   /** The folder of this machine that it works in until now. */
   readonly workspace: string | null
   readonly envelope: Pick<Command, "sessionId" | "commandId" | "actor" | "at">
+  /** Fails once the session is not where it was packed any more: it was closed, or lost. */
+  readonly untilGone: Effect.Effect<never, CommandRejected>
+  /** Told what happens while it is opened in the new place. */
+  readonly onTold: (event: Observed) => Effect.Effect<void>
 }
 
 /**
- * Takes it up and records that. Gives the receipt, and where what had been in the new folder is kept. Whatever fails before the
- * record leaves nothing behind. Where it cannot be told whether it is recorded, what was taken up stays: it may be needed.
+ * Takes it up, opens it and records that. Gives the receipt, and where what had been in the new folder is kept. Whatever fails before
+ * the record leaves nothing behind. Where it cannot be told whether it is recorded, what was taken up stays: it may be needed.
  */
 export const takeSession = Effect.fnUntraced(function* (
   taking: Taking
@@ -46,22 +52,22 @@ export const takeSession = Effect.fnUntraced(function* (
   const made = yield* Scope.make()
   return yield* Effect.uninterruptibleMask((interruptible) =>
     Effect.gen(function* () {
-      const ready = yield* interruptible(Scope.provide(unpack(taking), made)).pipe(
+      const opening = Effect.raceFirst(Scope.provide(unpack(taking), made), taking.untilGone)
+      const ready = yield* interruptible(opening).pipe(
         Effect.onError((cause) => Scope.close(made, Exit.failCause(cause)))
       )
       const { isKnown, outcome } = yield* record(taking, ready)
       const stays = Exit.isSuccess(outcome) || !isKnown
-      if (stays) taking.bundle.keep()
       yield* Scope.close(made, stays ? Exit.void : Exit.asVoid(outcome))
       return { receipt: yield* outcome, ...(ready.aside === undefined ? {} : { aside: ready.aside }) }
     })
   )
 })
 
-/** What `session.moved` will say, and what goes to the first opening. */
+/** What `session.moved` will say, and where it is open. */
 interface Ready {
   readonly data: Omit<Command<"session.move">["data"], "generation" | "lastTurnId">
-  readonly secrets: unknown
+  readonly prepared: PreparedGeneration
   readonly aside?: string
 }
 
@@ -74,21 +80,35 @@ const unpack = Effect.fnUntraced(function* (
   const checked = yield* backend.check(taking.spec)
   const aside = folder === undefined ? undefined : yield* unpackWorkspace(taking, folder)
   const unpacked = yield* unpackHistory(taking, checked.spec)
+  const spec = unpacked.spec ?? checked.spec
+  const { before, hold, onTold } = taking
+  const prepared = yield* hold
+    .prepare({
+      backend,
+      state: { ...before, backend: backend.name, spec, nativeId: unpacked.nativeId ?? null, sandbox: null },
+      secrets: checked.secrets,
+      bundle: isThere ? bundle.folder : undefined,
+      onTold
+    })
+    .pipe(
+      Effect.mapError((error) =>
+        error._tag === "SpecInvalid" ? error : rejectBy(before.sessionId, "it could not be opened there")(error)
+      )
+    )
   const { packed } = bundle
   const left =
-    workspace === null || packed.workspace === undefined || bundle.isKept
+    workspace === null || packed.workspace === undefined
       ? {}
       : { left: { workspace, fingerprint: packed.workspace.fingerprint } }
   return {
     data: {
       backend: backend.name,
-      spec: unpacked.spec ?? checked.spec,
+      spec,
       ...(checked.workspace === undefined ? {} : { workspace: checked.workspace }),
       ...(unpacked.nativeId === undefined ? {} : { nativeId: unpacked.nativeId }),
-      bundle: bundle.folder,
       ...left
     },
-    secrets: checked.secrets,
+    prepared,
     ...(aside === undefined ? {} : { aside })
   }
 })
@@ -140,7 +160,7 @@ interface Recorded {
 /** The fence. */
 const record = Effect.fnUntraced(function* (
   { before, envelope, hold, log }: Taking,
-  { data, secrets }: Ready
+  { data, prepared }: Ready
 ): Effect.fn.Return<Recorded> {
   const { generation, lastTurnId } = before
   const checked = checkCommand({ type: "session.move", data: { ...data, generation, lastTurnId } })
@@ -149,7 +169,7 @@ const record = Effect.fnUntraced(function* (
     return { outcome: Exit.fail(rejected), isKnown: true }
   }
   const command = { ...checked.body, ...envelope } as Command<"session.move">
-  const outcome = yield* Effect.exit(hold.move(command, secrets))
+  const outcome = yield* Effect.exit(hold.move(command, prepared))
   if (Exit.isSuccess(outcome) || !isUnavailable(outcome.cause)) return { outcome, isKnown: true }
   // It may be stored all the same.
   const stored = yield* Effect.exit(log.receipt(envelope.sessionId, envelope.commandId))

@@ -12,18 +12,12 @@ import {
   startHandoffRuntime,
   statusOf
 } from "./handoffHouse.ts"
-import { openCloud } from "./cloudHouse.ts"
+import { codexInCloud, openCloud } from "./cloudHouse.ts"
 
 const timeout = 90_000
 
 /** The words that the model was told of, in what it was sent last. */
 const knownTo = ({ model }: HandoffHouse) => [...new Set(JSON.stringify(model.requests.at(-1)!.body).match(/word\d+/g))]
-
-/** Codex in a sandbox, whose home is not the one of this machine. */
-const inCloud = ({ environments }: HandoffHouse) => ({
-  inner: { backend: "codex", spec: { approvalPolicy: "never", sandbox: "danger-full-access" } },
-  environment: { ...environments.there, HOLDFAST_AGENTS: process.env["HOLDFAST_AGENTS"]! }
-})
 
 const setUp = Effect.gen(function* () {
   const house = yield* openHandoffHouse
@@ -35,20 +29,6 @@ const setUp = Effect.gen(function* () {
   yield* runtime.until(sessionId, "the opening", isQuiet)
   return { house, cloud, sessionId, ...runtime }
 })
-
-/** Kills the bridges of a session, wherever they are in what they do. */
-const killBridges = (sessionId: string) =>
-  Effect.sync(() => {
-    for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-      try {
-        const isBridge = readFileSync(join("/proc", pid, "cmdline"), "latin1").includes("holdfast-bridge.mjs")
-        const environment = isBridge ? readFileSync(join("/proc", pid, "environ"), "latin1") : ""
-        if (environment.includes(`HOLDFAST_BRIDGE_SESSION=${sessionId}`)) process.kill(Number(pid), "SIGKILL")
-      } catch (error) {
-        if (!["ENOENT", "ESRCH", "EACCES"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error
-      }
-    }
-  })
 
 describe("A session between this machine and a sandbox", () => {
   it.live(
@@ -68,7 +48,7 @@ describe("A session between this machine and a sandbox", () => {
         yield* say(sessionId, "say word1")
         const before = statusOf(house.project)
 
-        yield* holdfast.handoff(sessionId, { backend: "cloud", spec: inCloud(house) })
+        yield* holdfast.handoff(sessionId, { backend: "cloud", spec: codexInCloud(house) })
         yield* until(sessionId, "the opening in the cloud", (state) => isQuiet(state) && state.backend === "cloud")
         yield* say(sessionId, "make word2")
         yield* say(sessionId, "recall")
@@ -79,11 +59,12 @@ describe("A session between this machine and a sandbox", () => {
 
         yield* holdfast.handoff(sessionId, { backend: "here", spec: specIn(house.project) })
         yield* until(sessionId, "the opening back here", (state) => isQuiet(state) && state.backend === "here")
-        assert.lengthOf(yield* cloud.sandboxes, 0)
         assert.strictEqual(statusOf(house.project), `${before}? word2\n`)
         assert.strictEqual(readFileSync(join(house.project, "ignored"), "utf8"), "stays\n")
         assert.deepStrictEqual(readdirSync(dirname(house.project)), ["project"])
         yield* say(sessionId, "say word3")
+        // A prompt waits for the end of what was left behind.
+        assert.lengthOf(yield* cloud.sandboxes, 0)
         const state = yield* say(sessionId, "recall")
         assert.deepStrictEqual(knownTo(house), ["word1", "word2", "word3"])
         assert.deepInclude(state, { backend: "here", sandbox: null })
@@ -99,18 +80,14 @@ describe("A session between this machine and a sandbox", () => {
   )
 
   it.live(
-    "is opened all the same where its bridge is killed on the way, and comes back to where its folder is gone",
+    "takes along what was written between its turns, and comes back to where its folder is gone",
     () =>
       Effect.gen(function* () {
         const { holdfast, house, say, sessionId, until } = yield* setUp
         yield* say(sessionId, "say word1")
         const before = statusOf(house.project)
         writeFileSync(join(house.project, "late"), "written between the turns\n")
-        yield* holdfast.handoff(sessionId, { backend: "cloud", spec: inCloud(house) })
-        yield* until(sessionId, "its sandbox", ({ sandbox }) => (sandbox?.sandboxId ?? null) !== null)
-        yield* killBridges(sessionId)
-        // What it brought is on this machine until it is open there.
-        yield* until(sessionId, "the opening in the cloud", isQuiet)
+        yield* holdfast.handoff(sessionId, { backend: "cloud", spec: codexInCloud(house) })
         yield* say(sessionId, "recall")
         assert.deepStrictEqual(knownTo(house), ["word1"])
 

@@ -189,6 +189,12 @@ describe("A move that fails on its way", () => {
           const to = { backend: "there", spec: specIn(thereIn(house)) }
           const error = yield* Effect.flip(runtime.holdfast.handoff(sessionId, to))
           assert.include(["CommandRejected", "LogUnavailable", "SpecInvalid"], error._tag)
+          const last = (yield* runtime.events(sessionId)).at(-1)!
+          assert.deepInclude(last, { type: "backend.noted", generation: 1 })
+          assert.match(
+            (last.data as { readonly message: string }).message,
+            /^it was not moved to there and goes on where it was: .*(room|disk|history|open)/
+          )
           yield* staysHere(house, runtime, sessionId, before)
         }).pipe(Effect.scoped),
       timeout
@@ -209,6 +215,16 @@ describe("A move that fails on its way", () => {
   failing("the new backend does not know such a history", (house) => ({
     backends: backendsOf(house).map(({ unpack, ...backend }) =>
       backend.name === "there" || unpack === undefined ? backend : { ...backend, unpack }
+    )
+  }))
+  failing("the new backend cannot open it", (house) => ({
+    backends: backendsOf(house).map((backend) =>
+      backend.name === "there" ? { ...backend, open: () => Effect.fail(lost) } : backend
+    )
+  }))
+  failing("the new backend does not come to an end with opening it", (house) => ({
+    backends: backendsOf(house).map((backend) =>
+      backend.name === "there" ? { ...backend, open: () => Effect.never, openTimeoutMs: 500 } : backend
     )
   }))
   failing("the log does not take the move", () => ({
@@ -268,33 +284,6 @@ describe("A program in a terminal", () => {
         assert.isFalse(existsSync(`/proc/${processes[0]!.pid}/cwd`))
         yield* holdfast.command(sessionId, { type: "terminal.write", data: { bytes: Buffer.from("hello\r") } })
         yield* until(sessionId, "its output", ({ terminal }) => (terminal?.offset ?? 0) > 0)
-      }).pipe(Effect.scoped),
-    timeout
-  )
-})
-
-describe("A move to where it cannot be opened", () => {
-  it.live(
-    "is tried as often as any opening, and the session can be brought back with all that it had",
-    () =>
-      Effect.gen(function* () {
-        const house = yield* openHandoffHouse
-        const runtime = yield* startHandoffRuntime(house, {
-          backends: backendsOf(house).map((backend) =>
-            backend.name === "there" ? { ...backend, open: () => Effect.fail(lost) } : backend
-          ),
-          policy: { maxAttempts: 3 }
-        })
-        const sessionId = yield* openHere(house, runtime)
-        yield* runtime.say(sessionId, "say word1")
-        const before = statusOf(house.project)
-        yield* runtime.holdfast.handoff(sessionId, { backend: "there", spec: specIn(thereIn(house)) })
-        yield* runtime.until(sessionId, "the end of the tries", ({ chart }) => chart.lifecycle === "failed")
-        yield* runtime.holdfast.handoff(sessionId, { backend: "here", spec: specIn(house.project) })
-        yield* runtime.until(sessionId, "the opening back here", isQuiet)
-        yield* runtime.say(sessionId, "recall")
-        assert.deepStrictEqual(knownTo(house), ["word1"])
-        assert.strictEqual(statusOf(house.project), before)
       }).pipe(Effect.scoped),
     timeout
   )
