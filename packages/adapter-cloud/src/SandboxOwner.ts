@@ -36,7 +36,10 @@ const quietMs = 1_000
 /** Lines about the progress of an opening are told this often at most, in milliseconds. */
 const progressMs = 500
 
-/** A sandbox that is held for this long, because its disk or its log is full, is worth a note. In milliseconds. */
+/**
+ * A sandbox that is held for this long, because its disk or its log is full, is worth a note; sooner where it is asked for a sign
+ * of life more often. In milliseconds.
+ */
 const heldNoteMs = 10_000
 
 /** How long ending an inner generation, or freezing, may take, in milliseconds: longer than adapters need for force. */
@@ -242,7 +245,7 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
         }
         // Whoever writes faster than the log takes it is held for moments again and again.
         heldNote = fork?.(
-          Effect.map(Effect.sleep(heldNoteMs), () => {
+          Effect.map(Effect.sleep(Math.min(heldNoteMs, policy.heartbeatMs)), () => {
             isHeldNoted = true
             remark("warning", `the sandbox is held: ${detail}`, "sandbox_held")
           })

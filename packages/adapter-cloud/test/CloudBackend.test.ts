@@ -258,6 +258,43 @@ describe("A cloud session", () => {
       expect(state).toMatchObject({ chart: { lifecycle: "closed", sandbox: "stopped" } })
     }))
 
+  test("says of events that are missing, of a clock that is off and of being held what whoever follows has to know", (house) =>
+    Effect.gen(function* () {
+      const { events, gateway, openSession, until } = house
+      const { bridge, request, sessionId } = yield* openSession(pty)
+      bridge.events({ generation: 1, first: 1, events: [output("a")] })
+      bridge.events({ generation: 1, first: 5, events: [output("e")] })
+      bridge.say({ type: "heartbeat", at: Date.now() + 600_000 } as BridgeMessage)
+      // Told once, however often it is told the time.
+      bridge.say({ type: "heartbeat", at: Date.now() + 600_000 } as BridgeMessage)
+      const held = { type: "held", detail: "its disk is full" } as const
+      // What passes at once is nobody's business.
+      bridge.say({ ...held, full: true } as BridgeMessage)
+      bridge.say({ ...held, full: false } as BridgeMessage)
+      bridge.say({ ...held, full: true } as BridgeMessage)
+      const notes = Effect.map(events(sessionId), (all) =>
+        all.flatMap(({ data, type }) => (type === "backend.noted" ? [data] : []))
+      )
+      const noted = (count: number) =>
+        Effect.repeat(Effect.delay(notes, 20), { until: (all) => all.length >= count }).pipe(Effect.timeout(5_000))
+      yield* noted(3)
+      bridge.say({ ...held, full: false } as BridgeMessage)
+      expect(yield* noted(4)).toMatchObject([
+        { level: "error", code: "sandbox_events_missing", message: "events 2 to 4 of the sandbox are missing" },
+        { level: "warning", code: "sandbox_clock_skew", message: "the sandbox's clock is off by 600 s" },
+        { level: "warning", code: "sandbox_held", message: "the sandbox is held: its disk is full" },
+        { level: "info", code: "sandbox_held", message: "the sandbox goes on" }
+      ])
+      yield* until(sessionId, ({ chart, mirrored }) => chart.lifecycle === "open" && mirrored === 5)
+      // Over another connection nothing is said twice.
+      bridge.drop()
+      const again = yield* Effect.promise(() => connectBridge(gateway, request))
+      again.say(hello(sessionId, { last: 6, open: 1, commands: 1, at: Date.now() + 600_000 }))
+      again.events({ generation: 1, first: 6, events: [output("f")] })
+      yield* until(sessionId, ({ mirrored }) => mirrored === 6)
+      expect(yield* notes).toHaveLength(4)
+    }))
+
   test("is put to rest when it is idle, and wakes for a prompt in a sandbox made of the snapshot", (house) =>
     Effect.gen(function* () {
       const { gateway, holdfast, openSession, scripted, serve, until } = house

@@ -45,12 +45,14 @@ export interface CloudHouseOptions extends Partial<Omit<CloudOptions, "providers
   readonly provider?: SandboxProvider
   /** Where bridges are listened for. Default the loopback interface, which containers do not reach. */
   readonly host?: string
+  /** Bridges come over TLS, with this certificate and its key. */
+  readonly tls?: { readonly cert: string; readonly key: string }
   /** Puts something between the bridges and the listener: gives the address that bridges are told. */
   readonly way?: (port: number) => Effect.Effect<number, unknown, Scope.Scope>
 }
 
 /** Builds a house. Its end releases the backend, and so ends all sandboxes. */
-export const openCloudHouse = ({ host, provider, way, ...options }: CloudHouseOptions = {}) =>
+export const openCloudHouse = ({ host, provider, tls, way, ...options }: CloudHouseOptions = {}) =>
   Effect.gen(function* () {
     const folder = yield* testFolder
     const url = yield* Deferred.make<string>()
@@ -64,8 +66,13 @@ export const openCloudHouse = ({ host, provider, way, ...options }: CloudHouseOp
       policy: { ...quickPolicy, ...options.policy },
       providers: [sandboxes]
     })
-    const server = yield* makeBridgeServer({ gateway: cloud.gateway, ...(host === undefined ? {} : { host }) })
-    yield* Deferred.succeed(url, `http://127.0.0.1:${way === undefined ? server.port : yield* way(server.port)}`)
+    const server = yield* makeBridgeServer({
+      gateway: cloud.gateway,
+      ...(host === undefined ? {} : { host }),
+      ...(tls === undefined ? {} : { tls })
+    })
+    const port = way === undefined ? server.port : yield* way(server.port)
+    yield* Deferred.succeed(url, `${tls === undefined ? "http" : "https"}://127.0.0.1:${port}`)
     yield* Effect.addFinalizer((exit) =>
       Effect.gen(function* () {
         yield* cloud.backend.release ?? Effect.void
