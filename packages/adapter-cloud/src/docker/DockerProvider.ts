@@ -49,6 +49,13 @@ const stepDeadline = 60_000
  */
 const startingFor = 60_000
 
+/** A container that ends, or is being removed, is gone in a second or two, ten on a machine that is very busy. */
+const removeTries = 100
+const removeAgainMs = 100
+
+/** What came of a try to remove a container: it is there still, and why. */
+type Removal = "gone" | SandboxProviderError
+
 interface Found {
   readonly info: SandboxInfo
   readonly container: InspectedContainer
@@ -94,17 +101,27 @@ export const makeDockerProvider = (engine: Engine, options: ContainerOptions): S
       })
     )
 
-  /** Returns when it is gone; somebody else may be removing it already. */
+  /**
+   * Returns when it is gone. Somebody else may be removing it already, and podman has an error for one that ends just now: while
+   * it is there, that is tried again.
+   */
   const remove = (fail: Fail, idOrName: string): Effect.Effect<void, SandboxProviderError> =>
     engine
       .call(fail, (docker, abortSignal) => docker.getContainer(idOrName).remove({ force: true, v: true, abortSignal }))
       .pipe(
+        Effect.as<Removal>("gone"),
         Effect.catch((error) =>
           isNotFound(error)
-            ? Effect.void
-            : Effect.flatMap(look(fail, idOrName), (there) => (Option.isNone(there) ? Effect.void : Effect.fail(error)))
+            ? Effect.succeed<Removal>("gone")
+            : Effect.map(look(fail, idOrName), (there): Removal => (Option.isNone(there) ? "gone" : error))
         ),
-        Effect.retry({ while: ({ failure }) => failure === "invalid", schedule: Schedule.spaced(100) })
+        Effect.repeat({
+          while: (removal) =>
+            removal !== "gone" && (removal.failure === "invalid" || removal.failure === "unavailable"),
+          schedule: Schedule.spaced(removeAgainMs),
+          times: removeTries - 1
+        }),
+        Effect.flatMap((removal) => (removal === "gone" ? Effect.void : Effect.fail(removal)))
       )
 
   /** What the engine's machine cannot hold is refused, where a warning in its log would be all. */

@@ -36,8 +36,8 @@ const needed = "sh cat chmod cp env find git grep head ls mkdir mv rm sed setsid
 
 /** Those that are put in where this machine has them. */
 const welcome =
-  "bash basename chgrp chown cut date dd diff dirname du expr false gzip hostname id kill less ln md5sum mktemp nproc printf ps pwd " +
-  "readlink realpath rmdir seq sha256sum sort ssh stat stty tee test timeout true uname uniq vi whoami xargs"
+  "bash basename chgrp chown cut date dd diff dirname du expr false gzip hostname id kill less ln md5sum mktemp nice nproc printf ps pwd " +
+  "readlink realpath rmdir seq sha256sum sort ssh stat stty tee test timeout true uname uniq vi whoami xargs yes"
 
 /** Files that make these programs work. */
 const files = [

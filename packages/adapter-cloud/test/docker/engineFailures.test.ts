@@ -118,6 +118,50 @@ describe("an engine that answers", () => {
   })
 })
 
+describe("a container that is to be destroyed", () => {
+  const sandboxId = "a".repeat(64)
+  const container = {
+    Id: sandboxId,
+    Name: "/holdfast-1",
+    State: { Status: "exited" },
+    Image: "sha256:1",
+    Config: {
+      Labels: {
+        "dev.holdfast.owner": "somebody",
+        "dev.holdfast.session": makeSessionId(),
+        "dev.holdfast.generation": "1",
+        "dev.holdfast.created": "1700000000000"
+      }
+    }
+  }
+
+  const destroying = async (answers: ReadonlyArray<readonly [status: number, message: string]>) => {
+    let removals = 0
+    const engine: RequestListener = (request, response) => {
+      if (request.method !== "DELETE") {
+        return response.end(JSON.stringify(request.url?.includes("/images/") === true ? [] : container))
+      }
+      const [status, message] = answers[Math.min(removals++, answers.length - 1)]!
+      return response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify({ message }))
+    }
+    const destroyed = Effect.gen(function* () {
+      const { socketPath } = yield* answering(engine)
+      return yield* Effect.result(dockerSandboxes({ engine: { socketPath } }).destroy(sandboxId))
+    })
+    return { result: await Effect.runPromise(Effect.scoped(destroyed)), removals }
+  }
+
+  it("is tried again while it ends by itself, which podman has an error for", async () => {
+    const { result, removals } = await destroying([
+      [500, "cannot remove container as it could not be stopped: container state improper: stopped"],
+      [409, "removal is already in progress"],
+      [204, ""]
+    ])
+    expect(result).toMatchObject({ _tag: "Success" })
+    expect(removals).toBe(3)
+  })
+})
+
 describe("without an engine", () => {
   it("a call says what to start", async () => {
     const error = await Effect.runPromise(
