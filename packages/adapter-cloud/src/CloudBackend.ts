@@ -12,7 +12,7 @@ import {
 } from "@holdfast/core"
 import { type BridgeGateway, BridgeRefused, type SandboxProvider, SandboxProviderError } from "@holdfast/core/cloud"
 import { noCredentials } from "@holdfast/git"
-import { Deferred, Effect, Exit, FiberSet, Option, Scope } from "effect"
+import { Cause, Deferred, Effect, Exit, FiberSet, Option, Scope } from "effect"
 import { makeBreakerCell } from "./BreakerCell.ts"
 import { defaultBridgeQuotas } from "./BridgeQuota.ts"
 import type { CloudOptions, InnerBackend } from "./CloudOptions.ts"
@@ -245,8 +245,9 @@ export const makeCloud = (options: CloudOptions): Effect.Effect<Cloud, never, Sc
           if (isGivenUp && hasArrived && isClosing(yield* stateOf(sessionId))) generation.beginClosing()
           // It goes on where it was.
           if (!hasArrived && !detached) generation.beginClosing()
-          // A reattach that is given up otherwise leaves what it looked for as it is.
-          const leaves = detached || (request.reattach !== undefined && isGivenUp && !generation.isClosing())
+          // Where the runtime stops during a reattach, what it looked for stays as it is.
+          const isStopped = isGivenUp && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
+          const leaves = detached || (request.reattach !== undefined && isStopped && !generation.isClosing())
           yield* each.release(generation, leaves)
           if (!generation.isClosing()) return
           // It may have gone to another sandbox meanwhile.

@@ -5,7 +5,7 @@ import { makeHoldfast } from "@holdfast/runtime"
 import { makeFaultProxy } from "@holdfast/testkit"
 import { Effect, Fiber } from "effect"
 import { spawn } from "node:child_process"
-import { readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { expect, it } from "vitest"
@@ -152,6 +152,44 @@ it(`A terminal goes on while its host is killed again and again, and its log has
         const events = yield* readAll(log, sessionId)
         expectGapless(events)
         expect(outputOf(events)).toBe(lines(400))
+      })
+    )
+  ))
+
+it("What runs in a sandbox ends by itself where its host never comes back, and a host that comes later clears it away", () =>
+  Effect.runPromise(
+    Effect.scoped(
+      Effect.gen(function* () {
+        const folder = yield* testFolder
+        const bridge = yield* Effect.promise(bridgeFile)
+        const program = join(import.meta.dirname, "support/cloudHost.ts")
+        const words = [program, folder, bridge, JSON.stringify(shell("sleep 1000 & sleep 1000")), "1500"]
+        const host = spawn(process.execPath, ["--conditions=@holdfast/source", ...words], {
+          stdio: ["ignore", "pipe", "inherit"]
+        })
+        const exited = new Promise((resolve) => host.once("close", resolve))
+        const said = createInterface({ input: host.stdout })[Symbol.asyncIterator]()
+        const sessionId = (yield* Effect.promise(() => said.next())).value as SessionId
+        host.kill("SIGKILL")
+        yield* Effect.promise(() => exited)
+        const mine = readdirSync(join(folder, "sandboxes", "sandboxes")).map((name) =>
+          join(folder, "sandboxes", "sandboxes", name)
+        )
+        expect(mine).toHaveLength(1)
+        const { sandboxId } = JSON.parse(readFileSync(join(mine[0]!, "record.json"), "utf8")) as { sandboxId: string }
+        const inside = Effect.promise(() => promises.tree({ variables: [`HOLDFAST_SANDBOX=${sandboxId}`] }))
+        expect(yield* inside).not.toEqual([])
+        yield* Effect.repeat(Effect.delay(inside, 50), { until: (found) => found.length === 0 }).pipe(
+          Effect.timeout(20_000)
+        )
+
+        const { holdfast } = yield* openHost(folder, bridge)
+        const state = yield* Effect.timeout(
+          holdfast.until(sessionId, ({ chart }) => chart.lifecycle === "closed" || chart.lifecycle === "failed"),
+          20_000
+        )
+        expect(state.chart.sandbox).toBe("stopped")
+        while (existsSync(mine[0]!)) yield* Effect.sleep(20)
       })
     )
   ))

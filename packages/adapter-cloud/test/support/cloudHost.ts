@@ -12,7 +12,7 @@ import { makeCloud } from "../../src/index.ts"
 import { quickPolicy, testLifetimeMs } from "./quickPolicy.ts"
 
 /** Opens a host over the log and the sandboxes of a folder. The scope's end stops it gracefully. */
-export const openHost = (folder: string, bridge: string) =>
+export const openHost = (folder: string, bridge: string, lifetimeMs = testLifetimeMs) =>
   Effect.gen(function* () {
     // Sandboxes see the whole folder of the socket.
     mkdirSync(join(folder, "control"), { recursive: true })
@@ -22,7 +22,7 @@ export const openHost = (folder: string, bridge: string) =>
       inner: [ptyBackend({ elsewhere: true })],
       controlPlane: `unix:${socket}`,
       policy: quickPolicy,
-      bridge: { lifetimeMs: testLifetimeMs },
+      bridge: { lifetimeMs },
       providers: [
         processSandboxes({ folder: join(folder, "sandboxes"), isolation: "none", program: [process.execPath, bridge] })
       ]
@@ -36,11 +36,11 @@ export const openHost = (folder: string, bridge: string) =>
 
 /** As a program: opens a host, creates a session of this spec unless one is there, says so, and waits to be killed. */
 if (import.meta.main) {
-  const [folder, bridge, spec] = process.argv.slice(2) as [string, string, string]
+  const [folder, bridge, spec, lifetime] = process.argv.slice(2) as [string, string, string, string?]
   await Effect.runPromise(
     Effect.scoped(
       Effect.gen(function* () {
-        const { holdfast, log } = yield* openHost(folder, bridge)
+        const { holdfast, log } = yield* openHost(folder, bridge, lifetime === undefined ? undefined : Number(lifetime))
         const { sessions } = yield* log.sessions({ limit: 1 })
         const sessionId =
           sessions[0]?.sessionId ?? (yield* holdfast.create({ backend: "cloud", spec: JSON.parse(spec) })).sessionId
