@@ -16,13 +16,6 @@ const cwd = makeProject(join(folder, "project"))
 const opencode = (spec: unknown) => ({ inner: { backend: "opencode", spec } })
 const spec = { cwd, title: "Suite" }
 
-/**
- * Each session starts a server of its own, which takes seconds: the whole suite takes some ten minutes, and is run with
- * `HOLDFAST_SUITE=whole`. Otherwise it says whether sessions live and end as they have to; turns of Opencode through a bridge are
- * among the bridge's own tests.
- */
-const agent = process.env["HOLDFAST_SUITE"] === "whole" ? { agent: suiteAgent } : {}
-
 backendSuite(
   "Opencode in a sandbox of the process provider",
   Effect.gen(function* () {
@@ -37,8 +30,10 @@ backendSuite(
       { spec: opencode({ ...spec, model: "nameless" }), field: "inner.spec.model" },
       { spec: opencode({ ...spec, agent: 5 }), field: "inner.spec.agent" }
     ],
-    ...agent,
+    agent: suiteAgent,
     deadline: 60_000,
-    once: true
+    once: true,
+    // Each session starts a server of its own, which takes seconds.
+    handOn: true
   }
 )

@@ -1,7 +1,7 @@
 /** What the tests of an agent share: prompts, turns, what was said in them, and whether it all holds together. */
 import { type BackendEvent, type Delivery, makeUuid, type Performed, type PromptId, type TurnId } from "@holdfast/core"
-import { Effect } from "effect"
-import { expect, it } from "vitest"
+import { Effect, Exit, Scope } from "effect"
+import { afterAll, expect, it } from "vitest"
 import type { BackendSuiteAgent } from "./BackendSuiteAgent.ts"
 import {
   type BackendSuiteOptions,
@@ -10,6 +10,8 @@ import {
   makeToken,
   type Opened,
   openSession,
+  type Reading,
+  readSession,
   withBackend
 } from "./backendHarness.ts"
 import type { EventOf } from "./ReadSession.ts"
@@ -26,16 +28,77 @@ export interface EndedTurn {
   readonly end: EventOf<"turn.completed">["data"]
 }
 
-/** Registers a test over one open session of the suite's spec. */
-export const agentTest =
-  (make: MakeBackend, options: BackendSuiteOptions) =>
-  (name: string, run: (bench: Bench, opened: Opened) => Effect.Effect<void, unknown>) =>
+/** How a test uses its session. */
+export interface AgentTestOptions {
+  /** It says something of a new session, or leaves the session other than it was: it gets one of its own. */
+  readonly alone?: boolean
+}
+
+/**
+ * Registers tests over an open session of the suite's spec, in one `describe`. With the option `handOn` a test gets the session
+ * of the one before, if that left it idle, as if it began with the test.
+ */
+export const agentTest = (make: MakeBackend, options: BackendSuiteOptions) => {
+  const kept = options.handOn === true ? keepSession() : undefined
+  if (kept !== undefined) afterAll(() => Effect.runPromise(kept.close))
+  return (
+    name: string,
+    run: (bench: Bench, opened: Opened) => Effect.Effect<void, unknown>,
+    { alone = false }: AgentTestOptions = {}
+  ) =>
     it(
       name,
       withBackend(make, options, (bench) =>
-        Effect.flatMap(openSession(bench, options.spec), (opened) => run(bench, opened))
+        kept === undefined || alone
+          ? Effect.flatMap(openSession(bench, options.spec), (opened) => run(bench, opened))
+          : kept.use(bench, options.spec, (opened) => run(bench, opened))
       )
     )
+}
+
+/** Keeps one session from test to test. */
+const keepSession = () => {
+  let kept: { readonly reading: Reading; readonly scope: Scope.Closeable } | undefined
+
+  const close = Effect.suspend(() => {
+    const closing = kept === undefined ? Effect.void : Scope.close(kept.scope, Exit.void)
+    kept = undefined
+    return closing
+  })
+
+  const take = Effect.fnUntraced(function* (bench: Bench, spec: unknown) {
+    if (kept !== undefined && !kept.reading.hasEnded()) return kept.reading.follow()
+    yield* close
+    const scope = Scope.makeUnsafe()
+    const reading = yield* readSession(bench, spec).pipe(
+      Scope.provide(scope),
+      Effect.onError(() => Scope.close(scope, Exit.void))
+    )
+    kept = { reading, scope }
+    return reading.opened
+  })
+
+  const use = Effect.fnUntraced(function* (
+    bench: Bench,
+    spec: unknown,
+    run: (opened: Opened) => Effect.Effect<void, unknown>
+  ) {
+    const opened = yield* take(bench, spec)
+    yield* run(opened).pipe(
+      Effect.onExit((exit) =>
+        Exit.isSuccess(exit) && isIdle(opened.events) ? Effect.void : bench.within("closing the scope", close)
+      )
+    )
+  })
+
+  return { close, use }
+}
+
+/** Whether nothing is left of the turns that began among these events. */
+const isIdle = (events: ReadonlyArray<BackendEvent>): boolean => {
+  const count = (type: BackendEvent["type"]) => events.filter((event) => event.type === type).length
+  return count("turn.started") === count("turn.completed") && !hasBackground(events)
+}
 
 /** Sends a prompt. */
 export const prompt = Effect.fnUntraced(function* (

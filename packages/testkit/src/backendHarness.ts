@@ -9,16 +9,15 @@ import {
   type OpenRequest,
   type SessionId
 } from "@holdfast/core"
-import { type ProcessIdentity, processMarker, promises } from "@holdfast/process"
-import { Effect, Exit, Fiber, Scope, Stream } from "effect"
-import { execFile } from "node:child_process"
+import { processMarker } from "@holdfast/process"
+import { Deferred, Effect, Exit, Scope, Stream } from "effect"
 import { randomBytes } from "node:crypto"
-import { mkdtempSync, rmSync } from "node:fs"
+import { chmodSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { promisify } from "node:util"
 import { afterAll, beforeAll, expect } from "vitest"
 import type { BackendSuiteAgent } from "./BackendSuiteAgent.ts"
+import { commandsNaming, runningOf, type SuiteMachine } from "./SuiteMachine.ts"
 import type { EventOf } from "./ReadSession.ts"
 import { makeWaitableList } from "./WaitableList.ts"
 
@@ -43,8 +42,17 @@ export interface BackendSuiteOptions {
    */
   readonly once?: boolean
   /**
+   * With `once`: a test of an agent's turns, requests and interrupts goes on with the session that the one before left idle, in
+   * place of opening one. For sessions that are slow to open, such as those that start an agent's server of their own. What
+   * is said of new sessions and of ends is tested with sessions of their own all the same. Default false.
+   */
+  readonly handOn?: boolean
+  /** Where the programs of sessions run, if not where the suite does. */
+  readonly machine?: SuiteMachine
+  /**
    * Milliseconds that one thing which is waited for may take. Default 20,000: many times what a local process needs on a
-   * loaded machine. Raise it for a remote backend.
+   * loaded machine. Raise it for a remote backend; a test as a whole then has four times as long, whatever vitest's
+   * `testTimeout` is.
    */
   readonly deadline?: number
   /**
@@ -53,6 +61,9 @@ export interface BackendSuiteOptions {
    */
   readonly effort?: number
 }
+
+/** See {@link BackendSuiteOptions.deadline}. */
+export const defaultDeadline = 20_000
 
 /** Everything that one test needs. */
 export interface Bench {
@@ -68,7 +79,7 @@ type SharedProcess = EventOf<"process.spawned">["data"]
 const sharedOf = new WeakMap<Backend, Array<SharedProcess>>()
 
 const makeBench = (backend: Backend, options: BackendSuiteOptions): Bench => {
-  const duration = options.deadline ?? 20_000
+  const duration = options.deadline ?? defaultDeadline
   return {
     backend,
     options,
@@ -115,24 +126,32 @@ export const keepBackend = (make: MakeBackend, options: BackendSuiteOptions): Ma
 }
 
 /** Releases a backend, and checks that no process is left which it shared among its sessions. */
-export const releaseBackend = Effect.fnUntraced(function* ({ backend, within }: Bench) {
+export const releaseBackend = Effect.fnUntraced(function* ({ backend, options, within }: Bench) {
+  const { machine = {} } = options
   yield* within("the release of the backend", backend.release ?? Effect.void)
   const shared = sharedOf.get(backend) ?? []
   sharedOf.delete(backend)
   yield* within(
     "the end of all processes that sessions shared",
-    Effect.forEach(shared, (told) => until(Effect.map(running(told, told.marker), (left) => left.length === 0)), {
+    Effect.forEach(shared, (told) => until(Effect.map(runningOf(machine, told, told.marker), isEmpty)), {
       discard: true
     })
   )
+  yield* expectNoRemains(options)
 })
 
-/** What runs of a process that was told of and of those that carry a marker. */
-const running = (told: ProcessIdentity | undefined, marker: string | undefined) =>
-  Effect.promise(async () => {
-    const isAlive = told !== undefined && (await promises.isAlive(told))
-    return [...(isAlive ? [told] : []), ...(await promises.tree({ marker }))]
-  })
+/** Waits until nothing is left that sessions ran in, and names what is left otherwise. */
+const expectNoRemains = ({ deadline = defaultDeadline, machine }: BackendSuiteOptions) => {
+  let left: ReadonlyArray<string> = []
+  return until(Effect.map(machine?.remains ?? Effect.succeed([]), (found) => isEmpty((left = found)))).pipe(
+    Effect.timeoutOrElse({
+      duration: deadline,
+      orElse: () => Effect.fail(new Error(`after ${deadline} ms there is still: ${left.join(", ")}`))
+    })
+  )
+}
+
+const isEmpty = (list: ReadonlyArray<unknown>): boolean => list.length === 0
 
 /** Looks every 5 ms for what nothing tells of. */
 export const until = <E>(condition: Effect.Effect<boolean, E>): Effect.Effect<void, E> =>
@@ -198,46 +217,71 @@ export const openUnread = Effect.fnUntraced(function* (bench: Bench, spec: unkno
   return { request, session }
 })
 
-/** Opens a spec and reads along. */
-export const openSession = Effect.fnUntraced(function* (bench: Bench, spec: unknown, more: Partial<OpenRequest> = {}) {
+/** A session that is open, with all who read along. */
+export interface Reading {
+  /** The session as it was from its beginning on. */
+  readonly opened: Opened
+  /** The session as if it began now: with the events that are read from now on. */
+  readonly follow: () => Opened
+  /** Whether there is nothing more to read. */
+  readonly hasEnded: () => boolean
+}
+
+/** Opens a spec, and reads along for all who follow, until the scope closes. */
+export const readSession = Effect.fnUntraced(function* (bench: Bench, spec: unknown, more: Partial<OpenRequest> = {}) {
   const { request, session } = yield* openUnread(bench, spec, more)
-  const list = makeWaitableList<BackendEvent>()
-  const chunks: Array<Uint8Array> = []
-  const reading = yield* Stream.runForEach(session.events, (batch) =>
+  const followers = new Set<(event: BackendEvent) => void>()
+  const ended = Deferred.makeUnsafe<Exit.Exit<void, BackendLost>>()
+  const follow = (): Opened => {
+    const list = makeWaitableList<BackendEvent>()
+    const chunks: Array<Uint8Array> = []
+    followers.add((event) => {
+      if (event.type === "terminal.output") chunks.push(event.bytes)
+      list.add(event)
+    })
+    const output = () => Buffer.concat(chunks)
+    return {
+      sessionId: request.sessionId,
+      generation: request.generation,
+      session,
+      events: list.items,
+      waitFor: (type, fits = () => true) =>
+        bench.within(
+          `the event ${type}`,
+          list.find((events) =>
+            events.find((event): event is EventOf<typeof type> => event.type === type && fits(event as never))
+          )
+        ),
+      waitUntil: (what, find) => bench.within(what, list.find(find)),
+      waitForText: (text) =>
+        bench.within(
+          `the output ${JSON.stringify(text)}`,
+          list.find(() => (output().includes(text) ? true : undefined)).pipe(Effect.asVoid)
+        ),
+      output,
+      perform: session.perform,
+      ended: bench.within("the end of the stream", Deferred.await(ended))
+    }
+  }
+  const opened = follow()
+  yield* Stream.runForEach(session.events, (batch) =>
     Effect.sync(() => {
       expect(batch.length, "a batch is not empty").toBeGreaterThan(0)
       for (const event of batch.filter(isOfSession)) {
-        if (event.type === "terminal.output") chunks.push(event.bytes)
         if (event.type === "process.spawned" && event.data.shared === true) noteShared(bench.backend, event.data)
-        list.add(event)
+        for (const follower of followers) follower(event)
       }
     })
-  ).pipe(Effect.forkScoped({ startImmediately: true }))
-  const output = () => Buffer.concat(chunks)
-  const opened: Opened = {
-    sessionId: request.sessionId,
-    generation: request.generation,
-    session,
-    events: list.items,
-    waitFor: (type, fits = () => true) =>
-      bench.within(
-        `the event ${type}`,
-        list.find((events) =>
-          events.find((event): event is EventOf<typeof type> => event.type === type && fits(event as never))
-        )
-      ),
-    waitUntil: (what, find) => bench.within(what, list.find(find)),
-    waitForText: (text) =>
-      bench.within(
-        `the output ${JSON.stringify(text)}`,
-        list.find(() => (output().includes(text) ? true : undefined)).pipe(Effect.asVoid)
-      ),
-    output,
-    perform: session.perform,
-    ended: bench.within("the end of the stream", Fiber.await(reading))
-  }
-  return opened
+  ).pipe(
+    Effect.onExit((exit) => Deferred.succeed(ended, exit)),
+    Effect.forkScoped({ startImmediately: true })
+  )
+  return { opened, follow, hasEnded: () => Deferred.isDoneUnsafe(ended) } satisfies Reading
 })
+
+/** Opens a spec and reads along. */
+export const openSession = (bench: Bench, spec: unknown, more: Partial<OpenRequest> = {}) =>
+  Effect.map(readSession(bench, spec, more), ({ opened }) => opened)
 
 /** Where a session runs, and how it is reached, is beside the point of what it tells. */
 export const isOfSession = ({ type }: BackendEvent): boolean =>
@@ -261,7 +305,7 @@ export const typesOf = (events: ReadonlyArray<BackendEvent>): ReadonlyArray<stri
  * Waits until no process of a session runs, neither one that carries its marker nor one that it told of. Those that it shares
  * with other sessions go on.
  */
-export const expectNoProcess = ({ within }: Bench, opened: Opened | OpenRequest) => {
+export const expectNoProcess = ({ options, within }: Bench, opened: Opened | OpenRequest) => {
   const events = "events" in opened ? opened.events : []
   const told = events.flatMap((event) =>
     event.type === "process.spawned" && event.data.shared !== true ? [event.data] : []
@@ -271,27 +315,43 @@ export const expectNoProcess = ({ within }: Bench, opened: Opened | OpenRequest)
     "the end of all processes of the session",
     until(
       Effect.map(
-        Effect.forEach([undefined, ...told], (each) => running(each, marker)),
-        (left) => left.flat().length === 0
+        Effect.forEach([undefined, ...told], (each) => runningOf(options.machine ?? {}, each, marker)),
+        (left) => isEmpty(left.flat())
       )
     )
   )
 }
 
-/** Waits until no process has a token among its arguments. */
-export const expectNoCommand = ({ within }: Bench, token: string) =>
-  within(
-    "the end of the agent's command",
-    until(
-      Effect.map(
-        Effect.promise(() => promisify(execFile)("ps", ["-A", "-ww", "-o", "args="])),
-        ({ stdout }) => !stdout.includes(token)
-      )
-    )
+/** Waits until so many processes carry a session's marker: without it nothing could be said of those that are gone. */
+export const expectProcesses = ({ options, within }: Bench, opened: Opened, count: number) => {
+  const marker = processMarker(opened.sessionId, opened.generation)
+  return within(
+    `the sight of ${count} processes with the marker ${marker}`,
+    until(Effect.map(runningOf(options.machine ?? {}, undefined, marker), (found) => found.length >= count))
   )
+}
 
-/** A folder for files of one test, on the machine where the backend's programs run as well. */
-export const temporaryFolder = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "holdfast-suite-"))),
-  (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
-)
+/** Waits until a process has a token among its arguments, where the suite looks elsewhere than usual. */
+export const expectCommand = ({ options: { machine }, within }: Bench, token: string) =>
+  machine === undefined
+    ? Effect.void
+    : within(
+        "the sight of the agent's command",
+        until(Effect.map(commandsNaming(machine, token), (found) => found.length > 0))
+      )
+
+/** Waits until no process has a token among its arguments. */
+export const expectNoCommand = ({ options, within }: Bench, token: string) =>
+  within("the end of the agent's command", until(Effect.map(commandsNaming(options.machine ?? {}, token), isEmpty)))
+
+/** A folder for files of one test that the backend's programs see as well, and may write to. */
+export const temporaryFolder = ({ options }: Bench) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const folder = mkdtempSync(join(options.machine?.folder ?? tmpdir(), "holdfast-suite-"))
+      // They may be another user.
+      if (options.machine?.folder !== undefined) chmodSync(folder, 0o777)
+      return folder
+    }),
+    (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
+  )

@@ -127,6 +127,7 @@ export const historyTests = (make: MakeBackend, options: BackendSuiteOptions, ag
     for (const from of ["its head", "an earlier turn"] as const) {
       backendTest(`can be branched at ${from}, and neither branch knows what the other is told`, (bench) =>
         Effect.gen(function* () {
+          if (!bench.backend.capabilities.fork) return
           const opened = yield* openSession(bench, options.spec)
           if (!opened.session.capabilities.fork) return
           const one = yield* sayNext(bench, opened, agent)

@@ -18,6 +18,7 @@ import {
 import {
   type BackendSuiteOptions,
   type Bench,
+  expectCommand,
   expectNoCommand,
   expectNoProcess,
   type MakeBackend,
@@ -36,13 +37,15 @@ interface Moment {
   readonly reached: (opened: Opened, turnId: TurnId, token: string) => Effect.Effect<unknown, Error>
   /** Whether the turn could end by itself meanwhile. */
   readonly mayEnd: boolean
+  /** Whether a command runs then. */
+  readonly hasCommand: boolean
 }
 
 const momentsOf = (agent: BackendSuiteAgent): ReadonlyArray<Moment> => {
   const { long, longTool, permission, question } = agent
   return [
-    { when: "as soon as its turn runs", word: agent.say, reached: () => Effect.void, mayEnd: true },
-    { when: "after its turn", word: agent.say, reached: completed, mayEnd: true },
+    { when: "as soon as its turn runs", word: agent.say, reached: () => Effect.void, mayEnd: true, hasCommand: false },
+    { when: "after its turn", word: agent.say, reached: completed, mayEnd: true, hasCommand: false },
     ...when("while it says something", long, (opened, _, token) => saying(opened, token)),
     ...when("while a tool runs", longTool, toolRunning),
     ...when("while it waits for a permission", permission, (opened) => opened.waitFor("permission.requested")),
@@ -51,13 +54,14 @@ const momentsOf = (agent: BackendSuiteAgent): ReadonlyArray<Moment> => {
 }
 
 const when = (name: string, word: SuitePrompt | undefined, reached: Moment["reached"]): ReadonlyArray<Moment> =>
-  word === undefined ? [] : [{ when: name, word, reached, mayEnd: false }]
+  word === undefined ? [] : [{ when: name, word, reached, mayEnd: false, hasCommand: reached === toolRunning }]
 
 /** Brings the agent to a moment. */
 const reach = Effect.fnUntraced(function* (bench: Bench, opened: Opened, moment: Moment) {
   const token = makeToken()
   const turnId = yield* startedBy(opened, yield* prompt(bench, opened, moment.word(token)))
   yield* moment.reached(opened, turnId, token)
+  if (moment.hasCommand) yield* expectCommand(bench, token)
   return { token, turnId }
 })
 

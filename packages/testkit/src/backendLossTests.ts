@@ -124,7 +124,7 @@ export const lossTests = (make: MakeBackend, options: BackendSuiteOptions, scrip
       "and little is held back while nobody reads: the program has to wait",
       withBackend(make, options, (bench) =>
         Effect.gen(function* () {
-          const progress = join(yield* temporaryFolder, "progress")
+          const progress = join(yield* temporaryFolder(bench), "progress")
           const blocks = 32
           const source = `stty -opost
             for i in $(seq ${blocks}); do head -c 1048576 /dev/zero; echo $i > ${progress}; done`

@@ -27,10 +27,11 @@
  *
  * Processes are looked for by the marker `HOLDFAST_PROCESS=<session>:<generation>` that a backend gives to what it starts for
  * a session, and by what it tells: a process of `process.spawned` must be gone when its session has ended, unless it is
- * `shared`; then it, and all that carries its marker, must be gone after the backend's `release`.
+ * `shared`; then it, and all that carries its marker, must be gone after the backend's `release`. Sessions that run elsewhere,
+ * in containers or on other machines, are looked at as {@link SuiteMachine} says.
  */
 import { describe } from "vitest"
-import { type BackendSuiteOptions, keepBackend, type MakeBackend } from "./backendHarness.ts"
+import { type BackendSuiteOptions, defaultDeadline, keepBackend, type MakeBackend } from "./backendHarness.ts"
 import { historyTests } from "./backendHistoryTests.ts"
 import { interruptTests } from "./backendInterruptTests.ts"
 import { lifeTests } from "./backendLifeTests.ts"
@@ -41,11 +42,17 @@ import { terminalTests } from "./backendTerminalTests.ts"
 import { turnTests } from "./backendTurnTests.ts"
 
 export type { BackendSuiteOptions, MakeBackend } from "./backendHarness.ts"
+export type { SuiteMachine, SuiteProcess } from "./SuiteMachine.ts"
 export { type BackendSuiteAgent, type SuitePrompt, suiteTokens } from "./BackendSuiteAgent.ts"
+
+/** For how many full deadlines a test may wait, where they are longer than usual. */
+const deadlinesInTest = 4
 
 /** Registers the suite for a backend, which is made anew for each test unless the options say otherwise. */
 export const backendSuite = (name: string, make: MakeBackend, options: BackendSuiteOptions): void => {
-  describe(name, () => {
+  const { deadline = defaultDeadline } = options
+  // What is waited for fails by its own deadline, and is named then, before its test as a whole does.
+  describe(name, deadline <= defaultDeadline ? {} : { timeout: deadline * deadlinesInTest }, () => {
     const one = options.once === true ? keepBackend(make, options) : make
     lifeTests(one, options)
     if (options.script !== undefined) {

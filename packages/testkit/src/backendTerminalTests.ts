@@ -7,6 +7,7 @@ import { describe, expect, it } from "vitest"
 import {
   type BackendSuiteOptions,
   expectNoProcess,
+  expectProcesses,
   type MakeBackend,
   openSession,
   temporaryFolder,
@@ -16,6 +17,19 @@ import {
 
 /** Text that fits no single byte, and that has no letter of ASCII. */
 const unicode = "žluťoučký 🐎 ‏שלום 中文 🇨🇿 👩‍👩‍👧"
+
+/** Columns and rows that are none, or more than any terminal has. */
+const badSizes = [
+  [0, 24],
+  [80, 0],
+  [-1, 24],
+  [80, 1_000_000_000],
+  [80.5, 24],
+  [Number.NaN, 24]
+] as const
+
+/** Sessions whose outputs could be mixed, for each effort; four at least. */
+const manySessions = 12
 
 /** Registers the tests of a terminal. */
 export const terminalTests = (make: MakeBackend, options: BackendSuiteOptions, script: (source: string) => unknown) =>
@@ -54,7 +68,7 @@ export const terminalTests = (make: MakeBackend, options: BackendSuiteOptions, s
       "gives random bytes as they are, invalid as UTF-8",
       withBackend(make, options, (bench) =>
         Effect.gen(function* () {
-          const folder = yield* temporaryFolder
+          const folder = yield* temporaryFolder(bench)
           const copy = join(folder, "copy")
           const opened = yield* openSession(bench, script(`stty -opost; head -c 300000 /dev/urandom | tee ${copy}`))
           yield* opened.ended
@@ -157,25 +171,22 @@ export const terminalTests = (make: MakeBackend, options: BackendSuiteOptions, s
       )
     )
 
-    for (const [cols, rows] of [
-      [0, 24],
-      [80, 0],
-      [-1, 24],
-      [80, 1_000_000_000],
-      [80.5, 24],
-      [Number.NaN, 24]
-    ] as const) {
-      it(
-        `refuses a size of ${cols} by ${rows}`,
-        withBackend(make, options, (bench) =>
-          Effect.gen(function* () {
-            const opened = yield* openSession(bench, options.spec)
-            const error = yield* Effect.flip(opened.perform({ type: "resize", cols, rows }))
-            expect(error).toMatchObject({ _tag: "BackendRefused", command: "resize", retryable: false })
-          })
-        )
+    it(
+      "refuses a size that no terminal can have",
+      withBackend(make, options, (bench) =>
+        Effect.gen(function* () {
+          const opened = yield* openSession(bench, options.spec)
+          for (const [cols, rows] of badSizes) {
+            const size = `${cols} by ${rows}`
+            const resized = yield* Effect.result(bench.within(size, opened.perform({ type: "resize", cols, rows })))
+            expect(Result.isFailure(resized), `a size of ${size} is refused`).toBe(true)
+            if (Result.isFailure(resized)) {
+              expect(resized.failure).toMatchObject({ _tag: "BackendRefused", command: "resize", retryable: false })
+            }
+          }
+        })
       )
-    }
+    )
 
     it(
       "delivers signals, and refuses what is none",
@@ -231,6 +242,17 @@ export const terminalTests = (make: MakeBackend, options: BackendSuiteOptions, s
       )
     )
 
+    it(
+      "marks its program and what that starts, so that they are found wherever they hide",
+      withBackend(make, options, (bench) =>
+        Effect.gen(function* () {
+          const opened = yield* openSession(bench, script("setsid sleep 1000 & printf ready; wait"))
+          yield* opened.waitForText("ready")
+          yield* expectProcesses(bench, opened, 2)
+        })
+      )
+    )
+
     for (const how of ["exits", "is closed", "loses its scope"] as const) {
       it(
         `leaves nothing running when it ${how}: no child in another session, no daemon, none that ignores requests`,
@@ -262,7 +284,7 @@ export const terminalTests = (make: MakeBackend, options: BackendSuiteOptions, s
       "leaves no daemon running that had given up the terminal when the program exited",
       withBackend(make, options, (bench) =>
         Effect.gen(function* () {
-          const folder = yield* temporaryFolder
+          const folder = yield* temporaryFolder(bench)
           const running = join(folder, "running")
           // The program waits for its daemon: the end of a terminal hangs up on who has not left it yet.
           const opened = yield* openSession(
@@ -283,7 +305,8 @@ export const terminalTests = (make: MakeBackend, options: BackendSuiteOptions, s
       "does not mix the output of many sessions",
       withBackend(make, options, (bench) =>
         Effect.gen(function* () {
-          const names = Array.from({ length: 12 }, (_, index) => `<${index}>`)
+          const count = Math.max(4, Math.round(manySessions * (options.effort ?? 1)))
+          const names = Array.from({ length: count }, (_, index) => `<${index}>`)
           const sessions = yield* Effect.forEach(
             names,
             (name) => openSession(bench, script(`for i in $(seq 200); do printf '${name}'; done`)),

@@ -16,6 +16,7 @@ import {
 } from "./backendAgentHarness.ts"
 import {
   type BackendSuiteOptions,
+  type Bench,
   type MakeBackend,
   makeToken,
   type Opened,
@@ -146,7 +147,7 @@ export const turnTests = (make: MakeBackend, options: BackendSuiteOptions, agent
     }
 
     if (usage !== undefined) {
-      test("report what they cost, and each of them only its own", (bench, opened) =>
+      const report = (bench: Bench, opened: Opened) =>
         Effect.gen(function* () {
           for (let turns = 1; turns <= 2; turns++) {
             yield* sayNext(bench, opened, agent)
@@ -159,11 +160,12 @@ export const turnTests = (make: MakeBackend, options: BackendSuiteOptions, agent
             })
             expect(reported(opened)).toMatchObject(expected)
           }
-        }))
+        })
+      test("report what they cost, and each of them only its own", report, { alone: true })
     }
 
     if (choice !== undefined) {
-      test("go on with another choice of model, effort or mode", (bench, opened) =>
+      const choose = (bench: Bench, opened: Opened) =>
         Effect.gen(function* () {
           yield* sayNext(bench, opened, agent)
           yield* bench.within("the choice", opened.perform({ type: "configure", ...choice }))
@@ -175,7 +177,8 @@ export const turnTests = (make: MakeBackend, options: BackendSuiteOptions, agent
             )
           )
           yield* sayNext(bench, opened, agent)
-        }))
+        })
+      test("go on with another choice of model, effort or mode", choose, { alone: true })
     }
 
     test("go on after the context was shortened, where the agent can do that", (bench, opened) =>

@@ -98,6 +98,12 @@ backendSuite("scriptedBackend with an agent", agent, options)
 
 backendSuite("a backend whose sessions share a server", withSharedServer, { ...options, once: true })
 
+backendSuite("a backend whose sessions are handed on from test to test", agent, {
+  ...options,
+  once: true,
+  handOn: true
+})
+
 backendSuite(
   "scriptedBackend that can do nothing",
   Effect.sync(() => scriptedBackend()),

@@ -46,6 +46,9 @@ const judge = async (folder: string): Promise<ReadonlyArray<Judged>> => {
   return testResults.flatMap(({ assertionResults }) => assertionResults)
 }
 
+/** Milliseconds for all suites: 20 s on an idle machine, most of them waits for what does not happen. */
+const judgeTimeout = 240_000
+
 let all: ReadonlyArray<Judged> = []
 beforeAll(async () => {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-suites-"))
@@ -54,7 +57,7 @@ beforeAll(async () => {
   } finally {
     rmSync(folder, { recursive: true })
   }
-})
+}, judgeTimeout)
 
 const judged = (fault: Fault, isFaulty: boolean) => {
   const title = `${titleOf(fault, isFaulty)} `

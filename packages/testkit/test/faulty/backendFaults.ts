@@ -13,9 +13,10 @@ import {
 import { processMarker, processMarkerName } from "@holdfast/process"
 import { Effect, Stream } from "effect"
 import { spawn } from "node:child_process"
+import { readdirSync, readFileSync } from "node:fs"
 import { afterAll } from "vitest"
 import { agentWords, everyCapability, scriptedAgents, scriptedBackend } from "../../src/index.ts"
-import { backendSuite, type BackendSuiteOptions } from "../../src/suites.ts"
+import { backendSuite, type BackendSuiteOptions, type SuiteProcess } from "../../src/suites.ts"
 import type { Fault } from "./Fault.ts"
 
 /** Milliseconds after which something counts as not happening. A hundred times what anything here takes. */
@@ -283,5 +284,54 @@ export const backendFaults: ReadonlyArray<Fault> = [
     "forces a program that will not end, when the grace is over",
     /did not happen within/,
     performing("close", (command, perform) => perform({ ...command, force: false, graceMs: 60_000 } as BackendCommand))
-  )
+  ),
+  ofTerminal(
+    "starts its program without the session's marker",
+    "marks its program and what that starts",
+    /the sight of 2 processes with the marker .* did not happen/,
+    (backend) => ({ ...backend, open: (request) => backend.open({ ...request, sessionId: makeSessionId() }) })
+  ),
+  {
+    name: "is looked at with eyes that see nothing",
+    breaks: "marks its program and what that starts",
+    says: /the sight of 2 processes with the marker .* did not happen/,
+    register: (title, isFaulty) => {
+      const processes = isFaulty ? Effect.succeed([]) : Effect.sync(linuxProcesses)
+      backendSuite(title, terminal, { ...terminalOptions, machine: { processes } })
+    }
+  },
+  {
+    name: "leaves what a session ran in",
+    breaks: "can be released at any time between sessions",
+    says: /there is still: a box/,
+    register: (title, isFaulty) => {
+      const boxes = new Set<string>()
+      const boxed = Effect.map(agent, (backend): Backend => ({
+        ...backend,
+        open: (request) => Effect.tap(backend.open(request), () => Effect.sync(() => boxes.add("a box"))),
+        release: Effect.sync(() => (isFaulty ? undefined : boxes.clear()))
+      }))
+      backendSuite(title, boxed, { ...agentOptions, machine: { remains: Effect.sync(() => [...boxes]) } })
+    }
+  }
 ]
+
+/** This machine's processes, looked at as a test would that has to look elsewhere. */
+const linuxProcesses = (): ReadonlyArray<SuiteProcess> =>
+  readdirSync("/proc").flatMap((pid) => {
+    try {
+      const [command, environment] = [`/proc/${pid}/cmdline`, `/proc/${pid}/environ`].map((file) =>
+        readFileSync(file, "utf8")
+      )
+      const marker = environment!.split("\0").find((each) => each.startsWith(`${processMarkerName}=`))
+      return [
+        {
+          command: command!.replaceAll("\0", " "),
+          ...(marker && { marker: marker.slice(processMarkerName.length + 1) })
+        }
+      ]
+    } catch {
+      // Not a process, or gone.
+      return []
+    }
+  })
