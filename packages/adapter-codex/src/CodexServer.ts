@@ -6,6 +6,7 @@ import type { ResultOf } from "./CodexCalls.ts"
 import { type CodexClient, type CodexRequest, makeCodexClient } from "./CodexClient.ts"
 import { codexRelease, type CodexOptions, defaultConfig, HomeUnusable, makeLaunch } from "./CodexLaunch.ts"
 import type { CodexMessage, CodexReply } from "./CodexNormaliser.ts"
+import { leftOut } from "./CodexNotices.ts"
 import { makeMessageRouter, type MessageRouter } from "./MessageRouter.ts"
 import { readServerOutput, type ServerOutput } from "./ServerOutput.ts"
 import { makeThreadUnloading } from "./ThreadUnloading.ts"
@@ -30,15 +31,6 @@ const maxModelPages = 10
 
 /** Characters of a server's last words that go into the reason of its end. */
 const maxLastWords = 500
-
-/** Notifications that nobody reads, so that they need not be sent: they are about the account and about an app's windows. */
-const unread = [
-  "account/rateLimits/updated",
-  "account/updated",
-  "remoteControl/status/changed",
-  "skills/changed",
-  "thread/readState/changed"
-]
 
 /** The code of a JSON-RPC error for a request that is not known. */
 const methodNotFound = -32_601
@@ -182,9 +174,10 @@ export const startCodexServer = Effect.fn("codex.start")(function* (
   return { server, died: Deferred.await(dead) }
 })
 
+/** What nobody reads need not be sent: of a short turn it is a fifth. */
 const greeting = {
   clientInfo: { name: "holdfast", title: "Holdfast", version: "1" },
-  capabilities: { experimentalApi: true, requestAttestation: false, optOutNotificationMethods: unread }
+  capabilities: { experimentalApi: true, requestAttestation: false, optOutNotificationMethods: Object.keys(leftOut) }
 }
 
 /**

@@ -1,5 +1,5 @@
 /** What a session tells: bounded on its way to the runtime, and watched by whoever waits for something in it. */
-import { type BackendEvent, BackendLost, type BackendSession, makeBackendOutbox } from "@holdfast/core"
+import { type BackendEvent, BackendLost, type BackendSession, makeBackendOutbox, type PromptId } from "@holdfast/core"
 import { Effect } from "effect"
 import { type EventWatch, makeEventWatch } from "./EventWatch.ts"
 import type { ServerOutput } from "./ServerOutput.ts"
@@ -32,6 +32,13 @@ export const makeSessionVoice = (
   const holder = {}
   let holds = 0
   let isOver = false
+  let begunBy: PromptId | undefined
+
+  /** The start of a prompt's turn tells that it was delivered, and its message tells it once more. */
+  const isNews = (event: BackendEvent): boolean => {
+    if (event.type === "turn.started") begunBy = event.data.promptId
+    return event.type !== "prompt.delivered" || event.data.promptId !== begunBy
+  }
 
   const outbox = makeBackendOutbox({
     onFull: () => {
@@ -68,7 +75,8 @@ export const makeSessionVoice = (
     watch,
     tell: (events) => {
       if (isOver) return
-      outbox.push(events)
+      const news = events.filter(isNews)
+      if (news.length > 0) outbox.push(news)
       watch.see(events)
     },
     end: () => {

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { BackendEvent, BackendLost, ItemId } from "@holdfast/core"
+import type { BackendEvent, BackendLost, ItemId, PromptId, TurnId } from "@holdfast/core"
 import { Effect, Fiber, FiberSet, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { makeSessionVoice } from "../src/SessionVoice.ts"
@@ -45,6 +45,29 @@ describe("A session's voice", () => {
       assert.strictEqual(holders.size, 0)
       const lost = (yield* Effect.flip(Stream.runDrain(voice.events))) as BackendLost
       assert.deepInclude(lost, { retryable: true, reason: "nobody takes its events" })
+    })
+  )
+
+  it.effect("tells of a prompt once where the start of its turn says that it was delivered", () =>
+    Effect.gen(function* () {
+      const { voice } = yield* makeBench
+      const turnId = "turn" as TurnId
+      const [first, steered] = ["first", "steered"] as [PromptId, PromptId]
+      const seen: Array<BackendEvent> = []
+      voice.watch.each((event) => seen.push(event))
+      const said: ReadonlyArray<BackendEvent> = [
+        { type: "turn.started", data: { turnId, promptId: first } },
+        { type: "prompt.delivered", data: { turnId, promptId: first } },
+        { type: "prompt.delivered", data: { turnId, promptId: steered } },
+        { type: "turn.completed", data: { turnId, outcome: "completed" } },
+        { type: "turn.started", data: { turnId } },
+        { type: "prompt.delivered", data: { turnId, promptId: first } }
+      ]
+      for (const event of said) voice.tell([event])
+      voice.end()
+      const told = (yield* Stream.runCollect(voice.events)).flat()
+      assert.deepStrictEqual(told, said.toSpliced(1, 1))
+      assert.deepStrictEqual(seen, said)
     })
   )
 

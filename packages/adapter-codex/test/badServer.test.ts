@@ -215,7 +215,7 @@ describe("A Codex that misbehaves", () => {
       const session = yield* openSession(backend, spec)
       const { promptId, turnId } = yield* session.send("Hi")
       assert.strictEqual(turnId, "hidden")
-      yield* session.event("prompt.delivered", ({ data }) => data.promptId === promptId)
+      yield* session.event("turn.started", ({ data }) => data.turnId === "hidden" && data.promptId === promptId)
       assert.strictEqual((yield* session.end(turnId)).said, "Steered")
     }))
 

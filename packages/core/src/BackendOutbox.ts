@@ -172,7 +172,7 @@ export const makeBackendOutbox = (options: BackendOutboxOptions = {}): BackendOu
    * An agent's words mostly come several in one read: they are one batch, and so one commit, once the event loop has gone
    * round. A terminal's bytes do not wait.
    */
-  const gathered = Effect.suspend(() => (waiting[0]?.event.type === "terminal.output" ? Effect.void : Effect.yieldNow))
+  const gathered = Effect.suspend(() => (waiting[0]?.event.type === "terminal.output" ? Effect.void : nextRound))
 
   /** Nothing but a few deltas: they may be joined by the next ones. */
   const canPace = () => others === 0 && ending === undefined && weight < maxDeltaLength
@@ -231,6 +231,31 @@ export const makeBackendOutbox = (options: BackendOutboxOptions = {}): BackendOu
     }
   }
 }
+
+/** Those that go on when the event loop has gone round, besides the one that waits for it: at most as many as there are outboxes. */
+let round: Set<() => void> | undefined
+
+/**
+ * Waits until the event loop has gone round, and goes on in one step with all others that do: what a server told several sessions
+ * at once is one commit then.
+ */
+const nextRound: Effect.Effect<void> = Effect.suspend(() => {
+  if (round !== undefined) return joined(round)
+  const own = new Set<() => void>()
+  round = own
+  const goOn = Effect.sync(() => {
+    round = undefined
+    for (const go of own) go()
+  })
+  return Effect.ensuring(Effect.yieldNow, goOn)
+})
+
+const joined = (others: Set<() => void>): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    const go = () => resume(Effect.void)
+    others.add(go)
+    return Effect.sync(() => others.delete(go))
+  })
 
 const weighEvent = (event: BackendEvent): number =>
   event.type === "terminal.output"

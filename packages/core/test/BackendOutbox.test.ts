@@ -50,6 +50,41 @@ describe("BackendOutbox", () => {
     })
   )
 
+  it.effect("hands out what several sessions were told in one turn of the event loop in one step", () =>
+    Effect.gen(function* () {
+      const order: Array<string> = []
+      const outboxes = ["a", "b", "c"].map((name) => ({ name, outbox: makeBackendOutbox() }))
+      for (const { name, outbox } of outboxes) {
+        yield* Stream.runForEach(outbox.stream, () =>
+          Effect.sync(() => {
+            order.push(name)
+            queueMicrotask(() => order.push("after"))
+          })
+        ).pipe(Effect.forkChild({ startImmediately: true }))
+      }
+      for (const { name, outbox } of outboxes) outbox.push(titled(name))
+      yield* Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
+      assert.sameMembers(order.slice(0, 3), ["a", "b", "c"])
+      assert.deepStrictEqual(order.slice(3), ["after", "after", "after"])
+    })
+  )
+
+  it.effect("hands out what a session was told also when another one that waited before it is given up", () =>
+    Effect.gen(function* () {
+      const [first, second] = [makeBackendOutbox(), makeBackendOutbox()]
+      const given = yield* consume(first)
+      const taken = yield* consume(second)
+      first.push(titled("a"))
+      second.push(titled("b"))
+      yield* Fiber.interrupt(given.fiber)
+      yield* Effect.yieldNow
+      assert.deepStrictEqual(taken.batches, [[titled("b")]])
+      second.push(titled("c"))
+      yield* Effect.yieldNow
+      assert.deepStrictEqual(taken.batches, [[titled("b")], [titled("c")]])
+    })
+  )
+
   it.effect("makes one batch of what an agent says in one turn of the event loop", () =>
     Effect.gen(function* () {
       const outbox = makeBackendOutbox()

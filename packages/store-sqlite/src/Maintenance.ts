@@ -115,34 +115,47 @@ export const makeMaintenance = (db: DatabaseSync, writer: Writer) => {
     close()
   }
 
-  const compact = (slice: CompactSlice): SliceDone =>
+  /** Does as many as there is room for in one transaction; of the others nothing is done, and they go on where they were. */
+  const compact = (slices: ReadonlyArray<CompactSlice>): ReadonlyArray<SliceDone> =>
     writer.transact(() => {
-      const { by, cursor, kind, session } = slice
-      if (wholeSession.get(session) === undefined || !stands(slice)) return nothing
-      if (kind === "terminal") recover.run(by, session)
-      const gone: Array<Hole> = []
+      let events = 0
       let bytes = 0
-      let looked = 0
-      let next = cursor
-      for (const row of candidates.all(session, cursor, session, by, sliceRows)) {
-        looked++
-        next = Number(row["seq"])
-        const goes =
-          kind === "item"
-            ? row["item"] === slice.itemId
-            : row["type"] === "terminal.snapshot" || (row["type"] === "terminal.output" && next <= slice.through)
-        if (!goes) continue
-        const inPieces = Number(pieceSize.get(session, next)?.["bytes"])
-        bytes += (row["form"] === "text" ? Number(row["data_bytes"]) : 0) + Number(row["bytes"]) + inPieces
-        deleteEvent.run(session, next)
-        if (inPieces > 0) deletePieces.run(session, next)
-        gone.push({ first: next, last: next, kind, by })
-        if (bytes >= sliceBytes) break
-      }
-      if (gone.length > 0) addHoles(session, gone)
-      const more = looked === sliceRows || bytes >= sliceBytes
-      return { events: gone.length, bytes, cursor: more ? next : undefined }
+      return slices.map((slice) => {
+        if (events >= sliceRows || bytes >= sliceBytes) return { events: 0, bytes: 0, cursor: slice.cursor }
+        const done = compactSlice(slice)
+        events += done.events
+        bytes += done.bytes
+        return done
+      })
     })
+
+  const compactSlice = (slice: CompactSlice): SliceDone => {
+    const { by, cursor, kind, session } = slice
+    if (wholeSession.get(session) === undefined || !stands(slice)) return nothing
+    if (kind === "terminal") recover.run(by, session)
+    const gone: Array<Hole> = []
+    let bytes = 0
+    let looked = 0
+    let next = cursor
+    for (const row of candidates.all(session, cursor, session, by, sliceRows)) {
+      looked++
+      next = Number(row["seq"])
+      const goes =
+        kind === "item"
+          ? row["item"] === slice.itemId
+          : row["type"] === "terminal.snapshot" || (row["type"] === "terminal.output" && next <= slice.through)
+      if (!goes) continue
+      const inPieces = Number(pieceSize.get(session, next)?.["bytes"])
+      bytes += (row["form"] === "text" ? Number(row["data_bytes"]) : 0) + Number(row["bytes"]) + inPieces
+      deleteEvent.run(session, next)
+      if (inPieces > 0) deletePieces.run(session, next)
+      gone.push({ first: next, last: next, kind, by })
+      if (bytes >= sliceBytes) break
+    }
+    if (gone.length > 0) addHoles(session, gone)
+    const more = looked === sliceRows || bytes >= sliceBytes
+    return { events: gone.length, bytes, cursor: more ? next : undefined }
+  }
 
   const unlist = [
     db.prepare("DELETE FROM sessions WHERE id = ?"),

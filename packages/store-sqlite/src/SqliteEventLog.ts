@@ -12,6 +12,7 @@ import {
   SessionNotFound
 } from "@holdfast/core"
 import { Clock, Context, Effect, Layer, Result, Schedule, type Scope } from "effect"
+import { makeCompactions } from "./Compactions.ts"
 import { makeGroupCommit } from "./GroupCommit.ts"
 import { heartbeatMs, type Holder, type Lease, readLease } from "./Lease.ts"
 import { foldSummary, makeLiveSessions, sessionRow, summaryLagMs } from "./LiveSessions.ts"
@@ -23,7 +24,7 @@ import type { SqliteOptions } from "./SqliteOptions.ts"
 import { makeReader } from "./SqliteReader.ts"
 import type { WriterJob, WriterSetup } from "./SqliteWriter.ts"
 import { emptyBatch, makeWriter } from "./WriteBatch.ts"
-import { defaultWriterUrl, makeWriterThread } from "./WriterThread.ts"
+import { defaultWriterUrl, type JobResult, makeWriterThread } from "./WriterThread.ts"
 
 /** Sessions whose summaries are folded anew in one transaction when a log is opened. */
 const foldSessions = 64
@@ -126,6 +127,8 @@ export const open = Effect.fn("SqliteEventLog.open")(function* (
       })
   })
 
+  const compactions = makeCompactions(group.job, Math.min(Math.max(0, options.compactAfterMs ?? 100), 10_000))
+
   yield* Effect.addFinalizer(() =>
     Effect.gen(function* () {
       const error = new LogUnavailable({
@@ -133,6 +136,7 @@ export const open = Effect.fn("SqliteEventLog.open")(function* (
         reason: "closed",
         detail: `${path}: it is closed: open it again`
       })
+      compactions.flush()
       if (live.behind.size > 0) yield* Effect.callback<void>((resume) => group.saveSummaries(() => resume(Effect.void)))
       group.stop(error)
       const idle = Effect.callback<void>((resume) => group.whenIdle(() => resume(Effect.void)))
@@ -144,14 +148,15 @@ export const open = Effect.fn("SqliteEventLog.open")(function* (
     })
   )
 
-  const job = (operation: string, wanted: WriterJob) =>
+  const answered = (operation: string, ask: (answer: (result: JobResult | LogUnavailable) => void) => void) =>
     Effect.callback<unknown, LogUnavailable>((resume) =>
-      group.job(wanted, (result) => {
+      ask((result) => {
         if (result instanceof LogUnavailable) resume(Effect.fail(result))
         else if (result.ok) resume(Effect.succeed(result.result))
         else resume(Effect.fail(unavailable(operation, result)))
       })
     )
+  const job = (operation: string, wanted: WriterJob) => answered(operation, (answer) => group.job(wanted, answer))
 
   yield* Effect.forkScoped(
     Effect.forever(
@@ -233,8 +238,19 @@ export const open = Effect.fn("SqliteEventLog.open")(function* (
     followSessions: list.follow,
     compact: Effect.fn("SqliteEventLog.compact")(function* (sessionId, compaction) {
       const session = yield* idOf("compact", sessionId)
-      const slice = (cursor: number): WriterJob => ({ kind: "compact", slice: { ...compaction, session, cursor } })
-      return yield* slices("compact", slice(compaction.kind === "item" ? compaction.from : 0), slice)
+      const removed = { events: 0, bytes: 0 }
+      let cursor: number | undefined = compaction.kind === "item" ? compaction.from : 0
+      // Nobody waits for an item's. A terminal's takes longer, and so does what is more than one slice.
+      let hurried = compaction.kind === "terminal"
+      while (cursor !== undefined) {
+        const slice = { ...compaction, session, cursor }
+        const done = (yield* answered("compact", (answer) => compactions.add(slice, answer, hurried))) as SliceDone
+        removed.events += done.events
+        removed.bytes += done.bytes
+        cursor = done.cursor
+        hurried = true
+      }
+      return removed satisfies Removed
     }),
     saveCheckpoint: Effect.fnUntraced(function* (sessionId, { fold, seq, state, version }) {
       const id = yield* Effect.catchTag(idOf("save a checkpoint", sessionId), "SessionNotFound", () => Effect.undefined)

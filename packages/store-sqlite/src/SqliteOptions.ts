@@ -15,6 +15,11 @@ export interface SqliteOptions {
   readonly maxBytes?: number
   /** Bytes of recent events kept for the followers of one session; default 256 KiB. */
   readonly ringBytes?: number
+  /**
+   * Milliseconds for which compactions of items are gathered, to be done together: 0 to 10,000, default 100. Agents end several
+   * items a second, and one by one each costs as much as all of them together.
+   */
+  readonly compactAfterMs?: number
   /** Where `SqliteWriter.js` is, for hosts whose bundler moves it: it is a file of its own, loaded in a worker thread. */
   readonly writerUrl?: URL | string
 }

@@ -21,7 +21,7 @@ export interface WriterSetup {
 /** What a thread can be asked. */
 export type WriterJob =
   | { readonly kind: "write"; readonly batch: WriteBatch }
-  | { readonly kind: "compact"; readonly slice: CompactSlice }
+  | { readonly kind: "compact"; readonly slices: ReadonlyArray<CompactSlice> }
   | { readonly kind: "remove"; readonly session: number }
   | { readonly kind: "sweep" }
   | { readonly kind: "vacuum" }
@@ -70,7 +70,7 @@ const perform = (job: Exclude<WriterJob, { readonly kind: "close" }>): unknown =
     case "write":
       return writer.write(job.batch)
     case "compact":
-      return maintenance.compact(job.slice)
+      return maintenance.compact(job.slices)
     case "remove":
       return maintenance.remove(job.session)
     case "sweep":

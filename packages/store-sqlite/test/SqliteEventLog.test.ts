@@ -5,7 +5,7 @@ import { temporaryDirectory } from "./temporaryDirectory.ts"
 
 const make = (options: Partial<SqliteOptions> = {}) =>
   Effect.map(temporaryDirectory, (directory) => ({
-    open: SqliteEventLog.open({ path: `${directory}/log.db`, ...options })
+    open: SqliteEventLog.open({ path: `${directory}/log.db`, compactAfterMs: 0, ...options })
   }))
 
 eventLogSuite("SqliteEventLog", { make: make(), persistent: true, runs: 30 })
