@@ -1,7 +1,8 @@
 /** Makes a workspace of one file, which need not be trusted: git checks objects, names and links, and nothing in it can run. */
 import { Effect } from "effect"
 import * as Schema from "effect/Schema"
-import { appendFile, mkdir, readdir, rm, writeFile } from "node:fs/promises"
+import { constants } from "node:fs"
+import { access, appendFile, mkdir, readdir, rm, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { pathOf } from "./CarriedFiles.ts"
 import { fileStep, unlessAbsent } from "./FileStep.ts"
@@ -9,7 +10,7 @@ import { type GitError, gitError } from "./GitError.ts"
 import type { GitPlace } from "./GitProcess.ts"
 import { blobsOf, isCarriedSetting } from "./packWorkspace.ts"
 import type { PackedWorkspace, PackOptions } from "./PackedWorkspace.ts"
-import { git, privateRepository } from "./PrivateRepository.ts"
+import { git, privateRepository, temporary } from "./PrivateRepository.ts"
 import { splitNul } from "./WorkspaceChanges.ts"
 import {
   defaultMaxBytes,
@@ -114,7 +115,7 @@ const rawRepository = Effect.fnUntraced(function* (
   const place = yield* privateRepository(operation, {
     env,
     format,
-    below: dirname(folder),
+    below: yield* placeBeside(folder, env),
     ...(kind === "git" ? { objects: join(folder, ".git", "objects") } : {}),
     values: { GIT_WORK_TREE: folder }
   })
@@ -124,6 +125,17 @@ const rawRepository = Effect.fnUntraced(function* (
   })
   return { ...place, values: { ...place.values, GIT_INDEX_FILE: join(place.cwd, "index") }, cwd: folder }
 })
+
+/** On the same disk as a rule; a workspace that is mounted by itself may have nothing beside it that can be written. */
+const placeBeside = (folder: string, env: GitPlace["env"]): Effect.Effect<string> => {
+  const beside = dirname(folder)
+  return Effect.promise(() =>
+    access(beside, constants.W_OK).then(
+      () => beside,
+      () => temporary(env)
+    )
+  )
+}
 
 /** Writes the files of the pack, in the place of whatever is there. */
 const writeFiles = Effect.fnUntraced(function* (raw: GitPlace, { tree }: PackedHeader, maxBytes: number) {
