@@ -2,6 +2,7 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { buildPage } from "@holdfast/example-web"
+import { movedWorkspaces } from "@holdfast/git"
 import { serve } from "@holdfast/server"
 import { SqliteEventLog } from "@holdfast/store-sqlite"
 import * as Command from "effect/cli/Command"
@@ -29,6 +30,7 @@ const open = async (given: Given) => {
   const holdfast = {
     store: SqliteEventLog.layer({ path: join(data, "sessions.db") }),
     backends: [...backends(), ...(cloud === undefined ? [] : [cloud.backend])],
+    handoff: { folder: join(data, "moving"), workspaces: movedWorkspaces() },
     onLog: (level: string, message: string) => process.stderr.write(`${level}: ${message}\n`)
   }
   const bridges = cloud === undefined ? {} : { bridges: { gateway: cloud.gateway } }

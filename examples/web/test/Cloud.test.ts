@@ -25,7 +25,7 @@ beforeAll(async () => {
   const agents = scriptedAgents()
   backend = scriptedBackend({
     name: "cloud",
-    capabilities: { prompts: true, interrupt: true, resume: true, suspend: true },
+    capabilities: { prompts: true, interrupt: true, resume: true, suspend: true, permissions: true },
     openings: (request) => {
       const waiter = waiters.shift()
       if (waiter === undefined) begun.push(request)
@@ -34,7 +34,8 @@ beforeAll(async () => {
     }
   })
   stage = await openStage({
-    backends: [scriptedBackend({ name: "codex" }), { ...backend, places: ["docker", "process"] }]
+    backends: [scriptedBackend({ name: "codex" }), { ...backend, places: ["docker", "process"] }],
+    moves: true
   })
 })
 afterAll(() => stage?.close())
@@ -250,6 +251,33 @@ describe("a session in a sandbox", () => {
     await page.getByText(/^The sandbox was restored after/).waitFor()
     await page.getByRole("button", { name: "Send" }).click()
     await page.getByRole("article", { name: "Agent" }).getByText("go on").waitFor()
+    expect(stage.faults).toEqual([])
+  })
+
+  it("is moved once its turn has ended, which can be called off while it is waited for", async () => {
+    const page = await openPage()
+    const { sessionId } = await stage.server.holdfast.create({ backend: "cloud", spec, title: "Busy" })
+    await nextOpening()
+    await Effect.runPromise(backend.advance)
+    const prompt = { content: [{ type: "text", text: "ask permission" }] } as const
+    await stage.server.holdfast.command(sessionId, { type: "prompt.send", data: prompt })
+    await show(page, "Busy")
+    await page.getByRole("button", { name: "More" }).click()
+    await page.getByRole("menuitem", { name: "Move…" }).click()
+    const dialog = page.getByRole("dialog", { name: "Move the session" })
+    await dialog.getByRole("radio", { name: /This machine/ }).waitFor()
+    // Not to where it is.
+    expect(await dialog.getByRole("radio", { name: /container/ }).count()).toBe(0)
+    await dialog.getByText(/prompts wait meanwhile/).waitFor()
+    await dialog.getByRole("button", { name: "Move it" }).click()
+    await dialog.getByText("Waiting for the end of the turn…").waitFor()
+    await picture(page, "moving")
+    await page.mouse.click(5, 5)
+    await dialog.getByRole("button", { name: "Stop moving" }).click()
+    await dialog.getByRole("button", { name: "Move it" }).waitFor()
+    await dialog.getByRole("button", { name: "Cancel" }).click()
+    await dialog.waitFor({ state: "detached" })
+    expect(await stage.server.holdfast.state(sessionId)).toMatchObject({ backend: "cloud", generation: 1 })
     expect(stage.faults).toEqual([])
   })
 

@@ -2,9 +2,10 @@ import { serveBridgeSocket } from "@holdfast/example-cli/bridges"
 import { ensureBridge } from "@holdfast/example-cli/bridge"
 import { cloudSessions } from "@holdfast/example-cli/cloud"
 import { sandboxProviders } from "@holdfast/example-cli/sandboxes"
+import type { ParticipantId } from "@holdfast/core"
 import { type GitServer, type ServedRepository, startGitServer } from "@holdfast/testkit"
 import { Effect } from "effect"
-import { mkdtempSync, readdirSync, rmSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Page } from "playwright-core"
@@ -34,7 +35,7 @@ beforeAll(async () => {
     agentsFolder: undefined
   })
   const bridges = await serveBridgeSocket(cloud.gateway, socket)
-  stage = await openStage({ backends: [cloud.backend] })
+  stage = await openStage({ backends: [cloud.backend], moves: true })
   const { process: provider } = providers
   // A session that is still open leaves its sandbox to the next server.
   const destroyAll = () =>
@@ -113,5 +114,88 @@ describe("a terminal in a sandbox", () => {
     await page.locator(".pane-facts .sandbox").getByText("stopped").waitFor()
     expect(readdirSync(join(folder, "sandboxes", "sandboxes"))).toEqual([])
     expect(stage.faults).toEqual([])
+  })
+})
+
+describe("moving a session", () => {
+  it("takes a terminal's work into a sandbox and back, by keyboard, and says where it goes on", async () => {
+    const page = await stage.newPage()
+    const place = join(stage.workspace, "moved")
+    mkdirSync(place)
+    writeFileSync(join(place, "notes.txt"), "written-here\n")
+    const { sessionId } = await stage.server.holdfast.create({
+      backend: "pty",
+      spec: { profile: "command", command: "sh", args: ["-c", "cat notes.txt; exec cat"], cwd: place },
+      title: "Goes places"
+    })
+    const screen = page.locator(".xterm-accessibility-tree")
+    await page.getByRole("link", { name: /Goes places/ }).click()
+    await screen.getByText("written-here", { exact: true }).last().waitFor()
+
+    const dialog = page.getByRole("dialog")
+    const ask = async () => {
+      await page.getByRole("button", { name: "More" }).focus()
+      await page.keyboard.press("Enter")
+      await page.getByRole("menuitem", { name: "Move…" }).press("Enter")
+      await dialog.getByRole("heading", { name: "Move the session" }).waitFor()
+    }
+    await ask()
+    await dialog.getByRole("radio", { name: /Processes kept apart/ }).waitFor()
+    expect(await dialog.getByRole("radio", { name: /Processes kept apart/ }).isChecked()).toBe(true)
+    await dialog.getByText(/started anew there/).waitFor()
+    await picture(page, "move")
+    await page.keyboard.press("Enter")
+    await dialog.getByText("The session runs in a process sandbox now.").waitFor()
+    await picture(page, "moved")
+    await page.keyboard.press("Enter")
+    await dialog.waitFor({ state: "detached" })
+    await page.locator(".pane-facts .sandbox").getByText("ready").waitFor()
+    await screen.getByText("written-here", { exact: true }).last().waitFor()
+    expect((await stage.server.holdfast.state(sessionId)).backend).toBe("cloud")
+
+    // A folder that cannot be is said at its field, and the session stays where it is.
+    await ask()
+    await dialog.getByRole("radio", { name: /This machine/ }).waitFor()
+    expect(await dialog.getByLabel("Folder").inputValue()).toBe(place)
+    await dialog.getByLabel("Folder").fill("moved/here")
+    await dialog.getByRole("button", { name: "Move it" }).click()
+    await dialog.getByText("Give the whole path of the folder").waitFor()
+    await dialog.getByLabel("Folder").fill(join(place, "notes.txt"))
+    await page.keyboard.press("Enter")
+    await dialog.getByText(/Nothing has changed: it goes on where it is\.$/).waitFor()
+    await page.setViewportSize({ width: 390, height: 780 })
+    await page.emulateMedia({ colorScheme: "dark" })
+    await picture(page, "move-refused-phone-dark")
+    await page.setViewportSize({ width: 1280, height: 800 })
+    await page.emulateMedia({ colorScheme: "light" })
+    await dialog.getByLabel("Folder").fill(place)
+    await page.keyboard.press("Enter")
+    await dialog.getByText("The session runs on this machine now.").waitFor()
+    await dialog.getByRole("button", { name: "Done" }).click()
+    await page.locator(".pane-facts .sandbox").waitFor({ state: "detached" })
+    expect(await stage.server.holdfast.state(sessionId)).toMatchObject({ backend: "pty", spec: { cwd: place } })
+    expect(stage.faults).toEqual([])
+  })
+
+  it("is offered to owners of the session only", async () => {
+    const page = await stage.newPage()
+    const open = async (title: string, role: "owner" | "member") => {
+      const { holdfast } = stage.server
+      const { sessionId } = await holdfast.create({
+        backend: "pty",
+        spec: { profile: "shell", cwd: stage.workspace },
+        title,
+        open: false
+      })
+      const data = { participantId: "owner" as ParticipantId, name: "Anna Berg", role }
+      await holdfast.command(sessionId, { type: "participant.join", data })
+      await page.getByRole("link", { name: new RegExp(title) }).click()
+      await page.getByRole("heading", { name: title }).waitFor()
+      await page.getByRole("button", { name: "More" }).click()
+      await page.getByRole("menuitem", { name: "Rename" }).waitFor()
+      return page.getByRole("menuitem", { name: "Move…" }).count()
+    }
+    expect(await open("Only a member", "member")).toBe(0)
+    expect(await open("Owned", "owner")).toBe(1)
   })
 })

@@ -7,9 +7,11 @@ export interface DialogProps {
   readonly onClose: () => void
   readonly children: ReactNode
   readonly wide?: boolean
+  /** A click beside it does not close it: something is under way. */
+  readonly sticky?: boolean
 }
 
-export const Dialog = ({ children, onClose, title, wide = false }: DialogProps) => {
+export const Dialog = ({ children, onClose, sticky = false, title, wide = false }: DialogProps) => {
   const dialog = useRef<HTMLDialogElement>(null)
   const heading = useId()
   useEffect(() => {
@@ -30,7 +32,7 @@ export const Dialog = ({ children, onClose, title, wide = false }: DialogProps) 
       }}
       onPointerDown={(event) => {
         // Beside the card: on the backdrop.
-        if (event.target === dialog.current) onClose()
+        if (event.target === dialog.current && !sticky) onClose()
       }}
     >
       <div className="dialog-card">

@@ -20,14 +20,21 @@ export interface PlaceProps {
   readonly workspaces: ReadonlyArray<string>
 }
 
-const Choice = ({
+/** What a kind of sandbox is called. */
+export const sandboxKind = (provider: string): string => providers[provider] ?? provider
+
+/** One place to choose. */
+export const PlaceChoice = ({
   checked,
   hint,
   Icon,
+  name,
   onChoose,
   value,
   words
 }: {
+  /** Of the group. */
+  readonly name: string
   readonly checked: boolean
   readonly value: string
   readonly words: string
@@ -36,7 +43,7 @@ const Choice = ({
   readonly onChoose: () => void
 }) => (
   <label className="backend-card">
-    <input type="radio" name="where" value={value} checked={checked} onChange={onChoose} />
+    <input type="radio" name={name} value={value} checked={checked} onChange={onChoose} />
     <Icon />
     <span>
       <strong>{words}</strong>
@@ -50,7 +57,8 @@ export const Place = ({ fields, problemOf, sandboxes, set, workspaces }: PlacePr
     {sandboxes === null ? null : (
       <fieldset className="backends">
         <legend className="sr-only">Where it runs</legend>
-        <Choice
+        <PlaceChoice
+          name="where"
           value="here"
           words="This machine"
           hint="The server's own"
@@ -58,7 +66,8 @@ export const Place = ({ fields, problemOf, sandboxes, set, workspaces }: PlacePr
           checked={fields.where === "here"}
           onChoose={() => set("where")("here")}
         />
-        <Choice
+        <PlaceChoice
+          name="where"
           value="sandbox"
           words="A sandbox"
           hint="Apart, with a clone"
@@ -102,7 +111,7 @@ export const Place = ({ fields, problemOf, sandboxes, set, workspaces }: PlacePr
               >
                 {sandboxes.map((name) => (
                   <option key={name} value={name}>
-                    {providers[name] ?? name}
+                    {sandboxKind(name)}
                   </option>
                 ))}
               </select>

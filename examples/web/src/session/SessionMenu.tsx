@@ -1,9 +1,10 @@
 /** What can be done with a session as a whole. */
 import type { ClientSession } from "@holdfast/client"
-import type { CommandType, Lifecycle, SessionState, SessionSummary } from "@holdfast/core"
+import type { CommandType, Lifecycle, SessionState, SessionSummary, Timeline } from "@holdfast/core"
 import {
   Archive,
   ArchiveRestore,
+  ArrowRightLeft,
   Download,
   EllipsisVertical,
   GitFork,
@@ -15,6 +16,7 @@ import {
 } from "lucide-react"
 import { useState } from "react"
 import { ConfirmDialog } from "../dialogs/ConfirmDialog.tsx"
+import { MoveSession } from "../dialogs/MoveSession.tsx"
 import { useHost } from "../Host.ts"
 import { Menu, type MenuEntry } from "../menu/Menu.tsx"
 import { mayDo } from "./mayDo.ts"
@@ -25,16 +27,19 @@ export interface SessionMenuProps {
   readonly session: ClientSession
   readonly summary: SessionSummary
   readonly state: SessionState | null
+  readonly timeline: Timeline
   readonly onRename: () => void
 }
 
 const ended: ReadonlySet<Lifecycle> = new Set(["closed", "failed"])
+/** What can be opened, or is open, can be brought elsewhere. */
+const movable: ReadonlySet<Lifecycle> = new Set(["created", "opening", "open", "suspended", "lost"])
 /** Opening again makes sense only where nothing is open. */
 const resting: ReadonlySet<Lifecycle> = new Set(["closed", "failed", "suspended", "lost"])
 
-export const SessionMenu = ({ onRename, session, state, summary }: SessionMenuProps) => {
+export const SessionMenu = ({ onRename, session, state, summary, timeline }: SessionMenuProps) => {
   const { report, you } = useHost()
-  const [asks, setAsks] = useState<"delete" | "close" | null>(null)
+  const [asks, setAsks] = useState<"delete" | "close" | "move" | null>(null)
   const can = state?.capabilities
   const rests = resting.has(summary.lifecycle)
   const may = (command: CommandType) => mayDo(you, state, command)
@@ -53,6 +58,10 @@ export const SessionMenu = ({ onRename, session, state, summary }: SessionMenuPr
   }
   if (can?.suspend === true && summary.lifecycle === "open" && may("session.suspend")) {
     entries.push({ label: "Suspend", Icon: Pause, onChoose: () => attempt("Suspending it", session.suspend()) })
+  }
+  // Not with a token for this session alone: what is to run there is theirs to say, like that of a new session.
+  if (movable.has(summary.lifecycle) && may("session.move") && you?.sessionId === null) {
+    entries.push({ label: "Move…", Icon: ArrowRightLeft, onChoose: () => setAsks("move") })
   }
   if (may("session.archive")) {
     entries.push(
@@ -79,6 +88,9 @@ export const SessionMenu = ({ onRename, session, state, summary }: SessionMenuPr
   return (
     <>
       <Menu label="More" icon={<EllipsisVertical aria-hidden="true" />} entries={entries} />
+      {asks === "move" && state !== null ? (
+        <MoveSession session={session} state={state} timeline={timeline} onClose={() => setAsks(null)} />
+      ) : null}
       {asks === "close" ? (
         <ConfirmDialog
           title="End the session?"

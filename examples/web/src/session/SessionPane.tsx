@@ -167,7 +167,13 @@ export const SessionPane = (props: SessionPaneProps) => {
           >
             <Info aria-hidden="true" />
           </button>
-          <SessionMenu session={session} summary={summary} state={state} onRename={() => setRenaming(true)} />
+          <SessionMenu
+            session={session}
+            summary={summary}
+            state={state}
+            timeline={view.timeline}
+            onRename={() => setRenaming(true)}
+          />
         </div>
       </PaneHead>
       <div className="pane-middle">

@@ -2,6 +2,7 @@
 import { codexBackend } from "@holdfast/adapter-codex"
 import { ptyBackend } from "@holdfast/adapter-pty"
 import type { Backend } from "@holdfast/core"
+import { movedWorkspaces } from "@holdfast/git"
 import { type PlainServer, serve } from "@holdfast/server"
 import { SqliteEventLog } from "@holdfast/store-sqlite"
 import {
@@ -39,6 +40,8 @@ export interface StageOptions {
   readonly script?: ModelScript
   /** Backends beside terminals and Codex. */
   readonly backends?: ReadonlyArray<Backend>
+  /** Its sessions can be moved. */
+  readonly moves?: boolean
 }
 
 /** See {@link openStage}. */
@@ -59,7 +62,7 @@ export interface Stage {
 }
 
 /** Opens it. */
-export const openStage = async ({ backends = [], script }: StageOptions = {}): Promise<Stage> => {
+export const openStage = async ({ backends = [], moves = false, script }: StageOptions = {}): Promise<Stage> => {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-web-"))
   const workspace = join(folder, "workspace")
   mkdirSync(workspace)
@@ -69,7 +72,8 @@ export const openStage = async ({ backends = [], script }: StageOptions = {}): P
   const server = await serve({
     holdfast: {
       store: SqliteEventLog.layer({ path: join(folder, "sessions.db") }),
-      backends: [ptyBackend(), ...(codex === undefined ? [] : [codexBackend({ env: { values: codex } })]), ...backends]
+      backends: [ptyBackend(), ...(codex === undefined ? [] : [codexBackend({ env: { values: codex } })]), ...backends],
+      ...(moves ? { handoff: { folder: join(folder, "moving"), workspaces: movedWorkspaces() } } : {})
     },
     port: 0,
     auth: { kind: "secret", secret },
