@@ -30,9 +30,8 @@ export const sandboxWords = (condition: string | null, lifecycle: Lifecycle, res
   if (lifecycle === "suspending") return { look: "resting", words: "falling asleep" }
   switch (condition) {
     case null:
-      return lifecycle === "created"
-        ? { look: "stopped", words: "not started" }
-        : { look: "starting", words: "waiting to start" }
+      if (lifecycle === "created") return { look: "stopped", words: "not started" }
+      return lifecycle === "open" ? { look: "ready", words: "ready" } : { look: "starting", words: "waiting to start" }
     case "pending":
       return { look: "starting", words: restored ? "waking" : "waiting to start" }
     case "warming":
