@@ -4,19 +4,41 @@ import { defineConfig } from "vitest/config"
 // Workspace packages are read as source, here and in every worker thread or process a test starts.
 const conditions = ["@holdfast/source", "module", "node", "development|production"]
 
+const resolving = { resolve: { conditions }, ssr: { resolve: { conditions } } }
+
+const common = {
+  pool: "forks" as const,
+  execArgv: ["--conditions=@holdfast/source"],
+  // Where adapters find the agents that `npm run agents` installs, unless the system has one of its own.
+  env: { HOLDFAST_AGENTS: fileURLToPath(new URL("agents", import.meta.url)) },
+  // Two: the suite starts real terminals and real child processes, and their timings should hold on a two-core machine.
+  maxWorkers: 2,
+  testTimeout: 60_000,
+  hookTimeout: 60_000
+}
+
+/**
+ * Tests that leave their process as they found it: files of these packages share two processes, which load Effect and the sources
+ * once and not fifty times: that was two thirds of what they cost.
+ */
+const sharing = ["core", "server", "terminal-face"].map((name) => `packages/${name}/test/**/*.test.ts`)
+
 export default defineConfig({
-  resolve: { conditions },
-  ssr: { resolve: { conditions } },
+  ...resolving,
   test: {
-    include: ["packages/*/test/**/*.test.ts", "examples/*/test/**/*.test.ts", "scripts/test/**/*.test.ts"],
-    pool: "forks",
-    execArgv: ["--conditions=@holdfast/source"],
-    // Where adapters find the agents that `npm run agents` installs, unless the system has one of its own.
-    env: { HOLDFAST_AGENTS: fileURLToPath(new URL("agents", import.meta.url)) },
-    // Two: the suite starts real terminals and real child processes, and their timings should hold on a two-core machine.
-    maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-    globalSetup: ["./scripts/no-process-left.ts"]
+    ...common,
+    globalSetup: ["./scripts/no-process-left.ts"],
+    projects: [
+      {
+        ...resolving,
+        test: {
+          ...common,
+          name: "alone",
+          include: ["packages/*/test/**/*.test.ts", "examples/*/test/**/*.test.ts", "scripts/test/**/*.test.ts"],
+          exclude: sharing
+        }
+      },
+      { ...resolving, test: { ...common, name: "sharing", include: sharing, isolate: false } }
+    ]
   }
 })
