@@ -1,12 +1,15 @@
 import { createServer, type Server } from "node:net"
 import type { AddressInfo } from "node:net"
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { homedir } from "node:os"
+import { join } from "node:path"
 import { makeSessionId } from "@holdfast/core"
 import { makeSandboxToken } from "@holdfast/adapter-cloud"
 import { Effect } from "effect"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { askedOnceUsed } from "../src/sandbox/AskedOnceUsed.ts"
 import { sandboxProviders } from "../src/sandbox/sandboxProviders.ts"
-import { sandboxPlace } from "../src/store/StorePath.ts"
+import { ownerPlace, sandboxPlace } from "../src/store/StorePath.ts"
 import { Home } from "./support/Home.ts"
 
 let home: Home
@@ -39,6 +42,11 @@ const started = async (...program: ReadonlyArray<string>) => {
   expect({ code, err }).toMatchObject({ code: 0 })
   await logged(out.trim(), "process.spawned")
   return out.trim()
+}
+
+/** Waits until the owner has gone by itself. */
+const endedOwner = async (of: Home) => {
+  while (!(await of.owner())!.released) await new Promise((resolve) => setTimeout(resolve, 50))
 }
 
 /** Waits for an event of a type. */
@@ -124,6 +132,42 @@ describe("run --cloud", () => {
     expect(unknown.err).toContain("could not be opened")
     const { sessions } = await home.json<{ readonly sessions: ReadonlyArray<Session> }>("ls")
     expect(sessions).toMatchObject([{ lifecycle: "failed" }])
+  })
+})
+
+describe("a container engine that does not answer", () => {
+  it("is not looked for by whoever never used one, and missed by whoever did", async () => {
+    const other = await Home.make({ DOCKER_HOST: "unix:///nowhere/engine.sock" })
+    try {
+      await other.recorded("true")
+      const { log } = ownerPlace(other.store)
+      expect(readFileSync(log, "utf8")).not.toContain("cannot be listed")
+      await endedOwner(other)
+      const { folder } = sandboxPlace(other.store)
+      mkdirSync(folder, { recursive: true })
+      writeFileSync(join(folder, "uses-docker"), "")
+      await other.recorded("true")
+      await endedOwner(other)
+      expect(readFileSync(log, "utf8")).toContain("cannot be listed")
+      expect((await other.run("doctor")).out).toContain("no docker sandboxes")
+    } finally {
+      await other.close()
+    }
+  })
+
+  it("is asked for what it has once it was to make something", async () => {
+    const { docker } = sandboxProviders({ folder: join(home.directory, "sandboxes"), agentsFolder: undefined })
+    const asked: Array<string> = []
+    const counted = { ...docker, list: (owner: string) => Effect.sync(() => (asked.push(owner), [])) }
+    const mark = join(home.directory, "kept", "uses-docker")
+    const provider = askedOnceUsed(counted, mark)
+    expect(await Effect.runPromise(provider.list("me"))).toEqual([])
+    expect(asked).toEqual([])
+    const sessionId = makeSessionId()
+    const request = { owner: "me", sessionId, generation: 1, environment: {}, controlPlane: "gopher://nowhere" }
+    expect(await Effect.runPromise(Effect.flip(provider.create(request)))).toMatchObject({ operation: "create" })
+    await Effect.runPromise(askedOnceUsed(counted, mark).list("me"))
+    expect(asked).toEqual(["me"])
   })
 })
 

@@ -2,6 +2,8 @@
 import { type Backend, LogUnavailable } from "@holdfast/core"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { join } from "node:path"
+import { askedOnceUsed } from "../sandbox/AskedOnceUsed.ts"
 import { serveBridgeSocket } from "../sandbox/bridgeSocket.ts"
 import { cloudSessions } from "../sandbox/cloudSessions.ts"
 import { sandboxProviders } from "../sandbox/sandboxProviders.ts"
@@ -18,7 +20,7 @@ export const openCloudBackend = (store: string): Effect.Effect<Backend, LogUnava
       Effect.promise(() =>
         cloudSessions({
           owner,
-          providers: [process, docker],
+          providers: [process, askedOnceUsed(docker, join(folder, "uses-docker"))],
           controlPlane: `unix:${socket}`,
           agentVariables: passedNames(),
           agentsFolder
