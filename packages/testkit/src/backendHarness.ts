@@ -165,7 +165,7 @@ export interface Opened {
   readonly sessionId: SessionId
   readonly generation: number
   readonly session: BackendSession
-  /** Everything that was read so far, but what a remote backend tells of its sandbox and its link. */
+  /** Everything that was read so far, but what a remote backend tells of its sandbox and its link: {@link isOfSession}. */
   readonly events: ReadonlyArray<BackendEvent>
   /** Waits for an event, which may have been read already. */
   readonly waitFor: <T extends BackendEvent["type"]>(
@@ -283,9 +283,14 @@ export const readSession = Effect.fnUntraced(function* (bench: Bench, spec: unkn
 export const openSession = (bench: Bench, spec: unknown, more: Partial<OpenRequest> = {}) =>
   Effect.map(readSession(bench, spec, more), ({ opened }) => opened)
 
-/** Where a session runs, and how it is reached, is beside the point of what it tells. */
-export const isOfSession = ({ type }: BackendEvent): boolean =>
-  !type.startsWith("sandbox.") && !type.startsWith("link.")
+/**
+ * Where a session runs, and how it is reached, is beside the point of what it tells: its `sandbox.…` and `link.…` events, and notes
+ * whose code begins with `sandbox`, such as one that says that a full log holds it.
+ */
+export const isOfSession = (event: BackendEvent): boolean =>
+  !event.type.startsWith("sandbox.") &&
+  !event.type.startsWith("link.") &&
+  !(event.type === "backend.noted" && event.data.code?.startsWith("sandbox") === true)
 
 /** Reads a session to its end: all its events, but those of a sandbox and a link. */
 export const readToEnd = Effect.fnUntraced(function* ({ within }: Bench, session: BackendSession) {
