@@ -37,7 +37,7 @@ interface Started {
 
 /** Starts a server in a process group of its own. */
 const start = (command: string, ...args: ReadonlyArray<string>): Started => {
-  const env = { ...process.env, HOLDFAST_DATA: folder, HOLDFAST_PORT: "0" }
+  const env = { ...process.env, HOLDFAST_DATA: folder, HOLDFAST_PORT: "0", HOLDFAST_BRIDGE_LIFETIME_MS: "60000" }
   const started = spawn(command, args, { cwd: repository, env, stdio: "pipe", detached: true })
   child = started
   let output = ""

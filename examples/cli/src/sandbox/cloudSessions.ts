@@ -33,6 +33,17 @@ const gitTokens = (): Readonly<Record<string, string>> => {
   return { ...(github ? { "https://github.com": github } : {}), ...Object.fromEntries(others) }
 }
 
+/** How long what runs in sandboxes goes on without a host: a day unless the environment says otherwise. */
+const bridgeLifetime = (): { readonly bridge?: { readonly lifetimeMs: number } } => {
+  const given = process.env["HOLDFAST_BRIDGE_LIFETIME_MS"] ?? ""
+  if (given === "") return {}
+  const lifetimeMs = Number(given)
+  if (!Number.isInteger(lifetimeMs) || lifetimeMs < 1_000 || lifetimeMs >= 2 ** 31) {
+    throw new RangeError(`HOLDFAST_BRIDGE_LIFETIME_MS is ${given}: expected milliseconds from 1000 to 2147483647`)
+  }
+  return { bridge: { lifetimeMs } }
+}
+
 /** Composes them: the backend, and who lets its bridges in. To be closed after the runtime; sandboxes are left as they are. */
 export const cloudSessions = async ({
   agentsFolder,
@@ -59,6 +70,7 @@ export const cloudSessions = async ({
     owner,
     providers,
     controlPlane,
+    ...bridgeLifetime(),
     inner: [ptyBackend({ elsewhere: true }), codexBackend({ elsewhere: true }), opencodeBackend({ elsewhere: true })],
     credentials: broker,
     forge: (repository, sessionId) => forgeOf(repository, { broker, sessionId: sessionId as SessionId }),

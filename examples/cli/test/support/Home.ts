@@ -16,6 +16,9 @@ export const command: readonly [file: string, ...args: ReadonlyArray<string>] = 
   main
 ]
 
+/** What runs in sandboxes must not outlive a killed test run for long: it looks for its host for a minute. */
+const testLifetime = { HOLDFAST_BRIDGE_LIFETIME_MS: "60000" }
+
 /** What a run of the command left. */
 export interface Ran {
   readonly code: number
@@ -42,7 +45,7 @@ export class Home {
     this.store = store
     this.#scope = scope
     const { CI: _ci, FORCE_COLOR: _force, HOLDFAST_STORE: _store, NO_COLOR: _no, ...env } = process.env
-    this.env = { ...(env as Record<string, string>), HOLDFAST_STORE: store, TZ: "UTC", ...more }
+    this.env = { ...(env as Record<string, string>), HOLDFAST_STORE: store, TZ: "UTC", ...testLifetime, ...more }
   }
 
   /** @param more variables that the command has besides */
