@@ -135,21 +135,23 @@ const mayMove = (parts: HandoffParts, owner: SessionOwner, { actor, commandId, s
   return decision.accepted || decision.rejection.reason !== "forbidden" ? Effect.void : Effect.fail(decision.rejection)
 }
 
-const isReady = (state: SessionState) => isQuiet(state) && state.chart.lifecycle === "open"
+/** Not while its sandbox is away, as right after a restart of the host. */
+const isReady = (state: SessionState) =>
+  isQuiet(state) && state.chart.lifecycle === "open" && state.chart.link === "connected"
 
 const isOver = ({ chart: { lifecycle } }: SessionState) =>
   lifecycle === "closed" || lifecycle === "closing" || lifecycle === "failed"
 
 /** Waits until the session is open and no turn runs in it. One at rest is opened. */
 const untilQuiet = Effect.fnUntraced(function* (
-  { now }: HandoffParts,
+  parts: HandoffParts,
   owner: SessionOwner,
   { sessionId, timeoutMs }: HandoffRequest
 ): Effect.fn.Return<void, CommandError> {
   const no = rejectMove(sessionId)
   const { chart } = owner.state()
   if (chart.lifecycle === "created" || chart.lifecycle === "suspended") {
-    const by = { sessionId, commandId: makeCommandId(), actor: "runtime", at: now() } as const
+    const by = { sessionId, commandId: makeCommandId(), actor: "runtime", at: parts.now() } as const
     yield* owner.submit({ type: "session.open", data: {}, ...by }, true)
   }
   const reached = yield* Effect.timeoutOption(
@@ -157,8 +159,11 @@ const untilQuiet = Effect.fnUntraced(function* (
     timeoutMs
   )
   if (Option.isNone(reached)) {
-    const what = owner.state().turn === null ? "it was not open" : "its turn did not end"
-    return yield* no("busy", `${what} within ${timeoutMs} ms: interrupt the turn, or try again later`)
+    const { chart: now, turn } = owner.state()
+    const isAway = now.lifecycle === "open" && now.link !== "connected"
+    const what = turn !== null ? "its turn did not end" : isAway ? "it was not connected" : "it was not open"
+    const hint = turn === null ? "try again later" : "interrupt the turn, or try again later"
+    return yield* no("busy", `${what} within ${timeoutMs} ms: ${hint}`)
   }
   const { lifecycle } = reached.value.chart
   if (!isReady(reached.value)) return yield* no("illegal_state", `the session is ${lifecycle}`)

@@ -48,7 +48,8 @@ export const rejectBy =
   (sessionId: SessionId, what: string) =>
   (error: Error | BackendRefused | BackendLost): CommandRejected => {
     const refusesForGood = "_tag" in error && !error.retryable
-    return rejectMove(sessionId)(refusesForGood ? "unsupported" : "busy", `${what}: ${error.message}`)
+    const why = "_tag" in error ? error.reason : error.message
+    return rejectMove(sessionId)(refusesForGood ? "unsupported" : "busy", `${what}: ${why}`)
   }
 
 /** Whether sessions of a backend work elsewhere, and so bring their own workspaces. */

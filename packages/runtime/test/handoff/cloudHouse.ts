@@ -25,7 +25,7 @@ export interface CloudHouseOptions {
 }
 
 /** Where the bridge of a folder's clouds is. */
-const bridgeIn = (folder: string): string => join(folder, "holdfast-bridge.mjs")
+export const bridgeIn = (folder: string): string => join(folder, "holdfast-bridge.mjs")
 
 /** Builds the bridge from source, once for all clouds of a folder. */
 export const buildBridgeIn = (folder: string): Effect.Effect<void> =>

@@ -149,7 +149,7 @@ describe("A move into a sandbox that does not come up", () => {
         yield* parts.holdfast.command(parts.sessionId, { type: "session.close", data: {} })
         yield* parts.until(parts.sessionId, "its end", ({ chart }) => chart.lifecycle === "closed")
       }).pipe(Effect.scoped),
-    180_000
+    240_000
   )
 
   it.live(

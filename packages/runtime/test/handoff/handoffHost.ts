@@ -1,6 +1,7 @@
 /**
- * The process that the test of killed handoffs kills: a runtime that moves a session to and fro between two homes while prompts
- * come in. It takes the place, the session (or `new`) and the first number of its words, and says, one line each:
+ * The process that the test of killed handoffs kills: a runtime that moves a session to and fro between two homes, or between this
+ * machine and a sandbox, while prompts come in. It takes the place, the session (or `new`), the first number of its words and where
+ * the session goes (`there` or `cloud`), and says, one line each:
  *
  *     open <sessionId>        the session is there
  *     queued <word>           this prompt was acknowledged
@@ -11,16 +12,18 @@ import { Effect } from "effect"
 import { writeSync } from "node:fs"
 import { isQuiet } from "../agents/agentRuntime.ts"
 import { prompt } from "../fixtures.ts"
-import { type HandoffPlace, specIn, startHandoffRuntime, thereIn } from "./handoffHouse.ts"
+import { codexInCloud } from "./cloudHouse.ts"
+import { type HandoffPlace, specIn, thereIn } from "./handoffHouse.ts"
+import { type Route, startRoute } from "./killedRoute.ts"
 
-const [given, session, first] = process.argv.slice(2) as [string, string, string]
+const [given, session, first, route] = process.argv.slice(2) as [string, string, string, Route]
 const place = JSON.parse(given) as HandoffPlace
 const say = (line: string) => void writeSync(1, `${line}\n`)
 
 await Effect.runPromise(
   Effect.scoped(
     Effect.gen(function* () {
-      const { holdfast, until } = yield* startHandoffRuntime(place, { policy: { maxAttempts: 1_000, retryDelayMs: 0 } })
+      const { holdfast, until } = yield* startRoute(place, route)
       const made =
         session === "new"
           ? (yield* holdfast.create({ backend: "here", spec: specIn(place.project) })).sessionId
@@ -30,9 +33,11 @@ await Effect.runPromise(
         yield* holdfast.command(made, prompt(`make word${word}`))
         say(`queued word${word}`)
         const { backend } = yield* until(made, "the opening", ({ chart }) => chart.lifecycle === "open")
-        const [name, cwd] = backend === "here" ? ["there", thereIn(place)] : ["here", place.project]
-        yield* holdfast.handoff(made, { backend: name, spec: specIn(cwd) })
-        say(`moved ${name}`)
+        const away = route === "cloud" ? codexInCloud(place) : specIn(thereIn(place))
+        const to =
+          backend === "here" ? { backend: route, spec: away } : { backend: "here", spec: specIn(place.project) }
+        yield* holdfast.handoff(made, to)
+        say(`moved ${to.backend}`)
         yield* until(made, "the next opening", isQuiet)
       }
     })
