@@ -133,8 +133,19 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
 
     const now = () => clock.currentTimeMillisUnsafe()
 
+    /** The turn of a prompt has told already that it was delivered: what is in the log needs no round of the owner. */
+    const isKnown = (event: Observed): boolean => {
+      const { data, type } = (event ?? {}) as {
+        readonly type?: unknown
+        readonly data?: { readonly promptId?: unknown }
+      }
+      if (type !== "prompt.delivered" || typeof data?.promptId !== "string") return false
+      return state.prompts.every(({ promptId }) => promptId !== data.promptId)
+    }
+
     const tell = (number: number, events: ReadonlyArray<Observed>): Effect.Effect<void> =>
       Effect.suspend(() => {
+        if (events.every(isKnown)) return Effect.void
         const reply: Reply = Deferred.makeUnsafe()
         // An answer that is an error is the end of the owner, and so of whoever tells.
         if (mailbox.put({ kind: "told", generation: number, events, reply }))
