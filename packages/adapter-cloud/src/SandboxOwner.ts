@@ -20,15 +20,11 @@ import { decideLifecycle, initialLifecycle, isOver, nextDue } from "./lifecycle/
 import type { LifecycleAction, LifecycleInput, SandboxPolicy } from "./lifecycle/LifecycleTypes.ts"
 import { makeBundleCarrier, NotCarried } from "./handoff/BundleCarrier.ts"
 import { type Carry, openInner } from "./openInner.ts"
+import { makeOwnerMailbox } from "./OwnerMailbox.ts"
 import { makeSandboxCalls } from "./SandboxCalls.ts"
 import { type Door, makeSandboxDoor } from "./SandboxDoor.ts"
+import { makeSandboxWatch } from "./SandboxWatch.ts"
 import type { SandboxToken } from "./SandboxTokens.ts"
-
-/**
- * Inputs that wait. Each source has few under way, and what repeats is told once in {@link quietMs}: a mailbox that is full is
- * a defect, and what does not fit is logged.
- */
-const mailboxCapacity = 1_024
 
 /** "It lives" and "it is busy" are told this often at most, in milliseconds. */
 const quietMs = 1_000
@@ -44,10 +40,6 @@ const heldNoteMs = 10_000
 
 /** How long ending an inner generation, or freezing, may take, in milliseconds: longer than adapters need for force. */
 const innerTimeoutMs = 25_000
-
-/** A provider is asked whether a sandbox that is away has ended: first after this long, doubling up to a minute. */
-const exitCheckMs = 1_000
-const maxExitCheckMs = 60_000
 
 /**
  * Weight of copied events that wait for the log, past which a sandbox is not read any more: twice what one that keeps to the
@@ -129,27 +121,17 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
     let fork: ((effect: Effect.Effect<void>) => Fiber.Fiber<void>) | undefined
     let providerCall: Fiber.Fiber<void> | undefined
     const over = Deferred.makeUnsafe<void>()
-    let exitCheck: Fiber.Fiber<void> | undefined
+    /** Nobody decides anything any more. */
+    let isDone = false
     let heldNote: Fiber.Fiber<void> | undefined
     let isHeldNoted = false
     let ending: Fiber.Fiber<void> | undefined
 
-    /** Nobody takes anything from the mailbox any more. */
-    let isDone = false
-    const inbox: Array<{ readonly input: LifecycleInput; readonly taken?: Deferred.Deferred<void> }> = []
-    let wake: (() => void) | undefined
-
-    const put = (input: LifecycleInput, taken?: Deferred.Deferred<void>) => {
-      const isLost = isDone || isOver(lifecycle)
-      if (isLost || inbox.length >= mailboxCapacity) {
-        if (!isLost) parts.background(Effect.logError(`a sandbox has too much to do: ${input.type} is left out`))
-        if (taken !== undefined) Deferred.doneUnsafe(taken, Exit.void)
-        return
-      }
-      inbox.push(taken === undefined ? { input } : { input, taken })
-      wake?.()
-    }
-    const feed = (input: LifecycleInput) => put(input)
+    const mailbox = makeOwnerMailbox(
+      () => isOver(lifecycle),
+      ({ type }) => parts.background(Effect.logError(`a sandbox has too much to do: ${type} is left out`))
+    )
+    const feed = (input: LifecycleInput) => mailbox.put({ input })
 
     const stir = (isBusy = busy) => {
       const at = now()
@@ -186,11 +168,26 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
 
     const calls = makeSandboxCalls(provider, parts.owner, sessionId, (info) => door.found(info.endpoint))
 
+    const watch = makeSandboxWatch({
+      policy,
+      link,
+      sandboxId: () => lifecycle.sandboxId,
+      exited: calls.exited,
+      feed,
+      fork: (effect) => fork?.(effect),
+      now,
+      heardAt: () => heardAt,
+      hearsHeld: () => {
+        if (isHeld) heardAt = now()
+        return isHeld
+      }
+    })
+
     /** What the link tells, as long as it is the sandbox's own. */
     const ears = (isOurs: () => boolean): BridgeLinkListener => ({
       onHello: (hello) => {
         if (!isOurs()) return
-        exitCheck?.interruptUnsafe()
+        watch.isBack()
         heardAt = now()
         // What ended while nobody listened is told by the events that are still to come.
         const isToCome = hello.last > link()!.received() && lifecycle.phase !== "lingering"
@@ -204,7 +201,7 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
         if (!isOurs()) return
         linkReason = reason
         feed({ type: "disconnected" })
-        watchExits()
+        watch.exits()
       },
       onHeard: () => {
         heardAt = now()
@@ -271,37 +268,6 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
       isHeld = !isHeld
       link()?.hold(isHeld)
     }
-
-    const watchExits = () => {
-      exitCheck?.interruptUnsafe()
-      exitCheck = fork?.(watchExit(exitCheckMs))
-    }
-
-    const watchExit = (delayMs: number): Effect.Effect<void> =>
-      Effect.gen(function* () {
-        yield* Effect.sleep(delayMs)
-        const { sandboxId } = lifecycle
-        if (sandboxId === null || link()?.isConnected() === true) return
-        const exited = yield* calls.exited(sandboxId)
-        if (link()?.isConnected() === true) return
-        if (exited !== undefined) return feed(exited)
-        yield* watchExit(Math.min(delayMs * 2, maxExitCheckMs))
-      })
-
-    /** A connection that says nothing is closed, so that the bridge makes another: well before its sandbox counts as stale. */
-    const watchSilence = Effect.gen(function* () {
-      const limit = Math.max(policy.heartbeatMs * 1.5, (policy.staleAfterMs * 2) / 3)
-      for (;;) {
-        yield* Effect.sleep(policy.heartbeatMs / 2)
-        if (isHeld) {
-          // It would say something if it were read.
-          heardAt = now()
-          feed({ type: "heard" })
-        } else if (link()?.isConnected() === true && now() - heardAt > limit) {
-          link()?.disconnect(BridgeCloseCode.silent, `nothing was heard for ${limit} ms`)
-        }
-      }
-    })
 
     /** Asks the provider for something, in place of what was asked before. */
     const call = (asked: Effect.Effect<LifecycleInput>) => {
@@ -430,39 +396,25 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
       return { type, data: { ...data, provider: provider.name, tokenHash: hash } }
     }
 
-    const next: Effect.Effect<{ readonly input: LifecycleInput; readonly taken?: Deferred.Deferred<void> }> =
-      Effect.suspend(() => {
-        const first = inbox.shift()
-        if (first !== undefined) return Effect.succeed(first)
-        const due = nextDue(lifecycle, policy, breaker.get())
-        // Woken without a value, so that an interrupted wait loses nothing.
-        const filled = Effect.callback<void>((resume) => {
-          if (inbox.length > 0) return resume(Effect.void)
-          wake = () => resume(Effect.void)
-          return Effect.sync(() => {
-            wake = undefined
-          })
-        })
-        if (due === undefined) return Effect.andThen(filled, next)
-        return Effect.flatMap(Effect.timeoutOption(filled, Math.max(1, due - now())), (woken) =>
-          woken._tag === "Some" ? next : Effect.succeed({ input: { type: "tick" } as const })
-        )
-      })
+    const dueIn = () => {
+      const due = nextDue(lifecycle, policy, breaker.get())
+      return due === undefined ? undefined : due - now()
+    }
 
     const run = Effect.gen(function* () {
       fork = yield* FiberSet.makeRuntime<never, void, never>()
-      fork(watchSilence)
+      fork(watch.silence)
       yield* Effect.acquireRelease(
         Effect.sync(() => breaker.watch(() => feed({ type: "tick" }))),
         (unwatch) => Effect.sync(unwatch)
       )
       while (!isOver(lifecycle)) {
-        const { input, taken } = yield* next
+        const { input, taken } = yield* mailbox.next(dueIn)
         const before = lifecycle.phase
         const decided = decideLifecycle(lifecycle, input, now(), policy, breaker.get())
         lifecycle = decided.state
         // One whose bridge dies at once is not waited for until its time is up.
-        if (before !== "connecting" && lifecycle.phase === "connecting") watchExits()
+        if (before !== "connecting" && lifecycle.phase === "connecting") watch.exits()
         breaker.set(decided.breaker)
         for (const action of decided.actions) yield* execute(action)
         if (lifecycle.isOpen && generation?.isOpening() === true) {
@@ -483,7 +435,7 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
           door.close("the host stops", BridgeCloseCode.goingAway)
           generation?.lost("nobody looks after its sandbox any more", true)
           Deferred.doneUnsafe(over, Exit.void)
-          for (const { taken } of inbox.splice(0)) if (taken !== undefined) Deferred.doneUnsafe(taken, Exit.void)
+          mailbox.close()
         })
       ),
       Effect.annotateLogs({ sessionId })
@@ -517,7 +469,7 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
           }
           if (self.isClosing()) feed({ type: "close" })
           const taken = Deferred.makeUnsafe<void>()
-          put({ type: "released", generation: self.number, detached }, taken)
+          mailbox.put({ input: { type: "released", generation: self.number, detached }, taken })
           yield* Deferred.await(taken)
           if (ending !== undefined && !detached) yield* Effect.timeoutOption(Fiber.await(ending), innerTimeoutMs)
         }),
