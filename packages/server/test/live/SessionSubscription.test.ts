@@ -61,6 +61,34 @@ describe("a subscription", () => {
       expect(got).toEqual(got.map((_, index) => cursor + 1 + index))
     }))
 
+  it("gives everybody the same events under the number that they chose, whatever their size", () =>
+    withLiveServer(async (server) => {
+      const { connect, log, run } = server
+      const sessionId = await written(server, 0, 0)
+      const clients = [await connect(), await connect(), await connect()]
+      const chosen = [[1], [1, 70_000], [9, 1]]
+      for (const [index, client] of clients.entries()) {
+        for (const number of chosen[index]!) client.subscribe(number, sessionId, { after: 1 })
+        for (const number of chosen[index]!) {
+          await client.frame("page", ({ page, subscription }) => subscription === number && page.cursor === 1)
+        }
+      }
+      const sizes = [0, 10, 5_000, 70_000, 100, 3_900]
+      for (const [index, size] of sizes.entries()) {
+        const bytes = new Uint8Array(size).fill(65 + index)
+        await run(log.append(sessionId, 1 + index, [newEvent("some.thing", { index }, { bytes })]))
+      }
+      const told = (events: ReadonlyArray<EventRecord>) =>
+        events.map(({ bytes, data, seq }) => ({ seq, data, size: bytes?.byteLength, of: [...new Set(bytes)] }))
+      const all = told((await logged(server, sessionId)).slice(1))
+      for (const [index, client] of clients.entries()) {
+        for (const number of chosen[index]!) {
+          await client.until(() => client.events(number).length === sizes.length)
+          expect(told(client.events(number))).toEqual(all)
+        }
+      }
+    }))
+
   it("has a history of the newest events where there are more than it takes", () =>
     withLiveServer(async (server) => {
       const client = await server.connect()
@@ -87,7 +115,9 @@ describe("a subscription", () => {
       client.subscribe(1, sessionId, { after: 0 }, "screen")
       await client.message("subscribed")
       await client.command(sessionId, keys("\r"))
-      await run(holdfast.until(sessionId, ({ terminal }) => (terminal?.offset ?? 0) >= 6_000_000))
+      // The echo, six parts with their titles, and the end.
+      const outputBytes = 2 + 6 * (11 + 1_000_000) + 7
+      await run(holdfast.until(sessionId, ({ terminal }) => (terminal?.offset ?? 0) >= outputBytes))
       client.resumeCredits()
       const { screen } = await client.frame("screen", ({ ansi }) => Buffer.from(ansi).toString().includes("the end"))
       expect(screen.why).toBe("resync")
