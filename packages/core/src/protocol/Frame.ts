@@ -34,6 +34,17 @@ export const FrameKind = {
 /** Bytes of the head of a server's frame. */
 export const frameHeadBytes = 5
 
+/** Bytes before a {@link FrameBody} in its memory: room for the head of a frame and, before it, that of a WebSocket's. */
+export const frameRoomBytes = 16
+
+declare const hasRoom: unique symbol
+
+/**
+ * A body that was encoded here. The {@link frameRoomBytes} before it in its buffer are nobody's: whoever sends it first may write its
+ * heads there, and then has the frame in one piece, for all who send it with the same heads.
+ */
+export type FrameBody = Uint8Array<ArrayBuffer> & { readonly [hasRoom]: true }
+
 const EventFrame = Schema.Struct({
   seq: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)),
   at: Schema.Number,
@@ -122,25 +133,26 @@ const decoder = new TextDecoder("utf-8", { fatal: true })
 const withoutBytes = ({ bytes, sessionId: _sessionId, ...rest }: EventRecord) =>
   bytes === undefined ? rest : { ...rest, bytes: bytes.byteLength }
 
-const body = (json: unknown, payloads: ReadonlyArray<Uint8Array>): Uint8Array<ArrayBuffer> => {
+const body = (json: unknown, payloads: ReadonlyArray<Uint8Array>): FrameBody => {
   const text = JSON.stringify(json)
   const payloadBytes = payloads.reduce((sum, payload) => sum + payload.byteLength, 0)
+  const begin = frameRoomBytes + 4
   // Nearly always all of it is ASCII, and is written where it belongs: half the cost of a page.
   let length = text.length
-  let bytes = new Uint8Array(4 + length + payloadBytes)
-  if (utf8.encodeInto(text, bytes.subarray(4, 4 + length)).read < length) {
+  let bytes = new Uint8Array(begin + length + payloadBytes)
+  if (utf8.encodeInto(text, bytes.subarray(begin, begin + length)).read < length) {
     const head = utf8.encode(text)
     length = head.byteLength
-    bytes = new Uint8Array(4 + length + payloadBytes)
-    bytes.set(head, 4)
+    bytes = new Uint8Array(begin + length + payloadBytes)
+    bytes.set(head, begin)
   }
-  new DataView(bytes.buffer).setUint32(0, length)
-  let at = 4 + length
+  new DataView(bytes.buffer).setUint32(frameRoomBytes, length)
+  let at = begin + length
   for (const payload of payloads) {
     bytes.set(payload, at)
     at += payload.byteLength
   }
-  return bytes
+  return bytes.subarray(frameRoomBytes) as FrameBody
 }
 
 const payloadsOf = (records: ReadonlyArray<EventRecord>): Array<Uint8Array> => {
@@ -150,7 +162,7 @@ const payloadsOf = (records: ReadonlyArray<EventRecord>): Array<Uint8Array> => {
 }
 
 /** The body of a page: to be sent behind the head of each subscription that is at its cursor. */
-export const encodePage = (page: Followed): Uint8Array<ArrayBuffer> => {
+export const encodePage = (page: Followed): FrameBody => {
   switch (page.answer) {
     case "exact":
       return body({ ...page, events: page.events.map(withoutBytes) }, payloadsOf(page.events))
@@ -165,11 +177,11 @@ export const encodePage = (page: Followed): Uint8Array<ArrayBuffer> => {
 }
 
 /** The body of a history page. */
-export const encodeHistory = ({ after, events: records }: HistoryPage): Uint8Array<ArrayBuffer> =>
+export const encodeHistory = ({ after, events: records }: HistoryPage): FrameBody =>
   body({ after, events: records.map(withoutBytes) }, payloadsOf(records))
 
 /** The body of a screen. */
-export const encodeScreen = (screen: ScreenHead, ansi: Uint8Array): Uint8Array<ArrayBuffer> => body(screen, [ansi])
+export const encodeScreen = (screen: ScreenHead, ansi: Uint8Array): FrameBody => body(screen, [ansi])
 
 /** Writes the head of a server's frame at the start of `into`, which has room for {@link frameHeadBytes}. */
 export const writeFrameHead = (

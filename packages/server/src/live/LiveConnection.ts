@@ -3,9 +3,7 @@ import {
   CloseCode,
   type CommandId,
   decodeKeystrokes,
-  frameHeadBytes,
   FrameInvalid,
-  type FrameKind,
   type Identity,
   type ListQuery,
   problem,
@@ -32,6 +30,7 @@ import { LiveSocket } from "./LiveSocket.ts"
 import type { Presence, PresenceMember } from "./Presence.ts"
 import type { SessionOpenings } from "./SessionOpenings.ts"
 import type { SessionSignals } from "./SessionSignals.ts"
+import type { SentKind, SharedBody } from "./SharedBody.ts"
 import { serveSubscription } from "./SessionSubscription.ts"
 
 /** Credit for at least this part of a window, which was under way, does not count as a message: the frames have paid for it. */
@@ -331,8 +330,8 @@ export class LiveConnection implements PresenceMember {
   ): Effect.Effect<void, unknown> {
     const { access, holdfast, openings, presence } = this.#parts
     const { from, sessionId, subscription, terminal } = message
-    const sendFrame = (kind: (typeof FrameKind)["page" | "history" | "screen"], body: Uint8Array) => {
-      open.window.take(frameHeadBytes + body.byteLength)
+    const sendFrame = (kind: SentKind, body: SharedBody) => {
+      open.window.take(body.size)
       this.#socket.sendFrame(kind, subscription, body)
     }
     return Effect.flatMap(access.allow(this.#caller, sessionId, "viewer"), (summary) => {
@@ -346,6 +345,7 @@ export class LiveConnection implements PresenceMember {
         from,
         terminal,
         summary,
+        isReady: () => open.window.isOpen && this.#socket.waiting <= maxWaitingBytes,
         ready: Effect.andThen(open.window.open, this.#room),
         sendText: (json) => this.#socket.sendText(json),
         sendFrame

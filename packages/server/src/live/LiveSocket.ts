@@ -1,46 +1,19 @@
 /**
- * The sending half of a live connection. Frames go to the network socket as a head of their own and the body that all
- * connections share, and what a tick brings goes out in one write: two to seven times as many a second as one `send` for each.
+ * The sending half of a live connection. Frames go to the network socket as one piece that all connections share, or with a head of
+ * their own before the body that is shared, and what a tick brings goes out in one write: two to seven times as many a second as one
+ * `send` for each.
  */
-import {
-  encodeTyped,
-  type CommandId,
-  type FrameKind,
-  frameHeadBytes,
-  type ServerMessage,
-  writeFrameHead
-} from "@holdfast/core"
+import { encodeTyped, type CommandId, frameHeadBytes, type ServerMessage, writeFrameHead } from "@holdfast/core"
 import type { Duplex } from "node:stream"
 import { WebSocket } from "ws"
+import type { SentKind, SharedBody } from "./SharedBody.ts"
+import { binaryFrame, headerBytes, textFrame, writeHeader } from "./WebSocketHeader.ts"
 
-/** Bodies up to this many bytes are copied behind their head: one buffer costs less to write than two. */
+/** Bodies up to this many bytes are copied behind a head of their own: one buffer costs less to write than two. */
 const copiedBytes = 4 * 1024
 
 /** A close reason has at most 123 bytes (RFC 6455, 5.5). */
 const maxReasonBytes = 123
-
-const textFrame = 0x81
-const binaryFrame = 0x82
-
-/** The header of an unmasked WebSocket frame (RFC 6455, 5.2); gives where it ends. */
-const writeHeader = (into: Buffer, opcode: number, length: number): number => {
-  into[0] = opcode
-  if (length < 126) {
-    into[1] = length
-    return 2
-  }
-  if (length < 65_536) {
-    into[1] = 126
-    into.writeUInt16BE(length, 2)
-    return 4
-  }
-  into[1] = 127
-  into.writeUInt32BE(0, 2)
-  into.writeUInt32BE(length, 6)
-  return 10
-}
-
-const headerBytes = (length: number): number => (length < 126 ? 2 : length < 65_536 ? 4 : 10)
 
 /** Cut to what a close reason may have, between characters. */
 export const closeReason = (reason: string): string => {
@@ -117,17 +90,19 @@ export class LiveSocket {
   }
 
   /** A frame of a subscription. The body is shared and must not change. */
-  sendFrame(kind: (typeof FrameKind)["page" | "history" | "screen"], subscription: number, body: Uint8Array): void {
-    const length = frameHeadBytes + body.byteLength
-    const header = headerBytes(length)
-    const copied = body.byteLength <= copiedBytes
-    const frame = Buffer.allocUnsafe(header + (copied ? length : frameHeadBytes))
-    writeHeader(frame, binaryFrame, length)
+  sendFrame(kind: SentKind, subscription: number, body: SharedBody): void {
+    const whole = body.frameFor(kind, subscription)
+    if (whole !== undefined) return this.#write(whole)
+    const { bytes, size } = body
+    const header = headerBytes(size)
+    const copied = bytes.byteLength <= copiedBytes
+    const frame = Buffer.allocUnsafe(header + (copied ? size : frameHeadBytes))
+    writeHeader(frame, binaryFrame, size)
     writeFrameHead(frame, header, kind, subscription)
     if (copied) {
-      frame.set(body, header + frameHeadBytes)
+      frame.set(bytes, header + frameHeadBytes)
       this.#write(frame)
-    } else this.#write(frame, body)
+    } else this.#write(frame, bytes)
   }
 
   /** Tells that keystrokes are written: with the next frame, or within {@link typedMs}. */

@@ -14,6 +14,7 @@ import {
 } from "@holdfast/core"
 import type { HoldfastService, ScreenUnavailable } from "@holdfast/runtime"
 import { Cache, Effect } from "effect"
+import { SharedBody } from "./SharedBody.ts"
 
 /** Milliseconds for which what was computed is given to others too: 250, as often as a person sees a screen change. */
 const sharedMs = 250
@@ -40,7 +41,7 @@ export interface Opening {
   /** The state, as JSON. */
   readonly state: string
   /** The screen at the same seq, where it was asked for and the session has a terminal. */
-  readonly screen?: { readonly offset: number; readonly bodyFor: (why: ScreenHead["why"]) => Uint8Array<ArrayBuffer> }
+  readonly screen?: { readonly offset: number; readonly bodyFor: (why: ScreenHead["why"]) => SharedBody }
 }
 
 type Failure = ScreenUnavailable | SessionNotFound | LogUnavailable
@@ -56,7 +57,7 @@ export interface SessionOpenings {
     sessionId: SessionId,
     seq: number,
     count: number
-  ) => Effect.Effect<Uint8Array, SessionNotFound | LogUnavailable>
+  ) => Effect.Effect<SharedBody, SessionNotFound | LogUnavailable>
 }
 
 /** Makes openings of a runtime's sessions. */
@@ -77,11 +78,12 @@ export const makeSessionOpenings = (holdfast: HoldfastService): Effect.Effect<Se
         const text = new TextEncoder().encode(ansi)
         // The first bytes of a character go with it: the next output begins with its others.
         const shown = pending.byteLength === 0 ? text : Buffer.concat([text, pending])
-        const bodies = new Map<ScreenHead["why"], Uint8Array<ArrayBuffer>>()
+        const bodies = new Map<ScreenHead["why"], SharedBody>()
         const bodyFor = (why: ScreenHead["why"]) => {
           let body = bodies.get(why)
           if (body === undefined) {
-            body = encodeScreen({ seq, offset, cols, rows, title: title === "" ? null : title, why }, shown)
+            const head = { seq, offset, cols, rows, title: title === "" ? null : title, why }
+            body = new SharedBody(encodeScreen(head, shown))
             bodies.set(why, body)
           }
           return body
@@ -100,7 +102,7 @@ export const makeSessionOpenings = (holdfast: HoldfastService): Effect.Effect<Se
     const screens = yield* Cache.makeWith(opening, shared)
     const histories = yield* Cache.makeWith((key: string) => {
       const [sessionId, seq, count] = JSON.parse(key) as [SessionId, number, number]
-      return Effect.map(lastEvents(holdfast, sessionId, seq, count), encodeHistory)
+      return Effect.map(lastEvents(holdfast, sessionId, seq, count), (page) => new SharedBody(encodeHistory(page)))
     }, shared)
 
     return {

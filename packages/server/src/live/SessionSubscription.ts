@@ -8,6 +8,7 @@ import {
   type Followed,
   FrameKind,
   type LogUnavailable,
+  type Page,
   type SessionId,
   type SessionNotFound,
   type SubscribeFrom,
@@ -18,6 +19,7 @@ import {
 import type { HoldfastService, ScreenUnavailable } from "@holdfast/runtime"
 import { Clock, Data, Effect, Stream } from "effect"
 import type { Opening, SessionOpenings } from "./SessionOpenings.ts"
+import { type SentKind, SharedBody } from "./SharedBody.ts"
 
 /** What is read at once, half of which is a page while others follow too: a quarter of a window. */
 const followPage = { limit: 1024, maxBytes: 128 * 1024 } as const
@@ -35,12 +37,12 @@ const lookMs = 250
 const restBytes = 64 * 1024
 
 /** Pages that were encoded. Readers side by side share a page, and so its body. */
-const bodies = new WeakMap<Followed, Uint8Array<ArrayBuffer>>()
+const bodies = new WeakMap<Followed, SharedBody>()
 
-const bodyOf = (page: Followed): Uint8Array<ArrayBuffer> => {
+const bodyOf = (page: Followed): SharedBody => {
   let body = bodies.get(page)
   if (body === undefined) {
-    body = encodePage(page)
+    body = new SharedBody(encodePage(page))
     bodies.set(page, body)
   }
   return body
@@ -55,10 +57,12 @@ export interface SubscriptionParts {
   readonly from: SubscribeFrom
   readonly terminal: TerminalMode
   readonly summary: SessionSummary
-  /** Waits until the client, and the connection to it, take more. */
+  /** Whether the client, and the connection to it, take more. */
+  readonly isReady: () => boolean
+  /** Waits until they do. */
   readonly ready: Effect.Effect<void>
   readonly sendText: (json: string) => void
-  readonly sendFrame: (kind: (typeof FrameKind)["page" | "history" | "screen"], body: Uint8Array) => void
+  readonly sendFrame: (kind: SentKind, body: SharedBody) => void
 }
 
 /** Output is too far ahead: the screen goes on instead. */
@@ -69,7 +73,18 @@ type Failure = ScreenUnavailable | SessionNotFound | LogUnavailable
 /** Serves a subscription until it is interrupted, the session is removed, or its log fails. */
 export const serveSubscription = (parts: SubscriptionParts): Effect.Effect<void, Failure> =>
   Effect.gen(function* () {
-    const { from, holdfast, openings, ready, sendFrame: send, sessionId, subscription, summary, terminal } = parts
+    const {
+      from,
+      holdfast,
+      isReady,
+      openings,
+      ready,
+      sendFrame: send,
+      sessionId,
+      subscription,
+      summary,
+      terminal
+    } = parts
     const clock = yield* Clock.Clock
     const watches = terminal === "screen"
     let cursor = 0
@@ -102,10 +117,17 @@ export const serveSubscription = (parts: SubscriptionParts): Effect.Effect<void,
       send(FrameKind.screen, screen.bodyFor("opened"))
     })
 
-    /** Whether a page shows that the client is too far behind to be given all output. */
-    const fellBehind = Effect.fnUntraced(function* (page: Followed) {
+    /** Whether a page tells of nothing that the client could be far behind of: nearly every one. */
+    const isNear = (page: Followed): boolean =>
+      !watches ||
+      page.answer === "caught-up" ||
+      page.answer === "gap" ||
+      (page.answer === "exact" && page.head - page.cursor < nearEvents)
+
+    /** Whether a page that is not near shows that the client is too far behind to be given all output. */
+    const fellBehind = Effect.fnUntraced(function* (page: Page) {
       if (page.answer === "snapshot") return page.covering.length > 0
-      if (page.answer !== "exact" || page.head - page.cursor < nearEvents) return false
+      if (page.answer === "gap") return false
       const now = clock.currentTimeMillisUnsafe()
       if (now - lookedAt < lookMs) return false
       lookedAt = now
@@ -120,18 +142,33 @@ export const serveSubscription = (parts: SubscriptionParts): Effect.Effect<void,
         if (atHead) return
       } else {
         cursor = page.cursor
-        if (page.answer !== "gap") offset = endOffset(page.events) ?? offset
-        else if (page.reason === "ahead") offset = undefined
+        if (page.answer === "gap") offset = page.reason === "ahead" ? undefined : offset
+        else if (watches) offset = endOffset(page.events) ?? offset
       }
       atHead = page.answer === "caught-up" || page.cursor >= page.head
       send(FrameKind.page, bodyOf(page))
     }
 
-    const take = (page: Followed): Effect.Effect<void, FellBehind | Failure> => {
-      if (!watches || page.answer === "caught-up" || page.answer === "gap") return Effect.sync(() => deliver(page))
-      return Effect.flatMap(fellBehind(page), (fell) =>
-        fell ? Effect.fail(new FellBehind()) : Effect.sync(() => deliver(page))
-      )
+    /** Gives pages while the client takes them: plain steps, of which nearly all have nothing to wait for. */
+    const take = (pages: ReadonlyArray<Followed>, from: number): Effect.Effect<void, FellBehind | Failure> => {
+      for (let at = from; at < pages.length; at++) {
+        const page = pages[at]!
+        if (!isReady()) {
+          return Effect.andThen(
+            ready,
+            Effect.suspend(() => take(pages, at))
+          )
+        }
+        if (!isNear(page)) {
+          return Effect.flatMap(fellBehind(page as Page), (fell) => {
+            if (fell) return Effect.fail(new FellBehind())
+            deliver(page)
+            return take(pages, at + 1)
+          })
+        }
+        deliver(page)
+      }
+      return isReady() ? Effect.void : ready
     }
 
     /**
@@ -139,14 +176,7 @@ export const serveSubscription = (parts: SubscriptionParts): Effect.Effect<void,
      * subscriptions may have used the connection's room meanwhile.
      */
     const follow = Effect.suspend(() =>
-      Stream.runForEachArray(holdfast.follow(sessionId, cursor, followPage), (pages) =>
-        Effect.andThen(
-          pages.length === 1
-            ? Effect.andThen(ready, take(pages[0]))
-            : Effect.forEach(pages, (page) => Effect.andThen(ready, take(page)), { discard: true }),
-          ready
-        )
-      )
+      Stream.runForEachArray(holdfast.follow(sessionId, cursor, followPage), (pages) => take(pages, 0))
     )
 
     /** What is not output up to the screen, then the screen. */
@@ -158,7 +188,7 @@ export const serveSubscription = (parts: SubscriptionParts): Effect.Effect<void,
       const flush = Effect.fnUntraced(function* (head: number) {
         yield* ready
         const page: Followed = { answer: "snapshot", wholeAt, covering: [], events: rest, cursor, head }
-        send(FrameKind.page, encodePage(page))
+        send(FrameKind.page, new SharedBody(encodePage(page)))
         rest = []
         weight = 0
       })

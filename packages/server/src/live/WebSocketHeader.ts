@@ -1,0 +1,28 @@
+/** The header of a WebSocket's frame as a server sends it: unmasked and whole (RFC 6455, 5.2). */
+
+/** First byte of a text message. */
+export const textFrame = 0x81
+
+/** First byte of a binary message. */
+export const binaryFrame = 0x82
+
+/** Bytes of the header of a payload. */
+export const headerBytes = (length: number): number => (length < 126 ? 2 : length < 65_536 ? 4 : 10)
+
+/** Writes the header at the start of `into`; gives where it ends. */
+export const writeHeader = (into: Buffer, opcode: number, length: number): number => {
+  into[0] = opcode
+  if (length < 126) {
+    into[1] = length
+    return 2
+  }
+  if (length < 65_536) {
+    into[1] = 126
+    into.writeUInt16BE(length, 2)
+    return 4
+  }
+  into[1] = 127
+  into.writeUInt32BE(0, 2)
+  into.writeUInt32BE(length, 6)
+  return 10
+}
