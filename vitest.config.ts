@@ -18,10 +18,14 @@ const common = {
 }
 
 /**
- * Tests that leave their process as they found it: files of these packages share two processes, which load Effect and the sources
- * once and not fifty times: that was two thirds of what they cost.
+ * Tests that leave their process as they found it: the files of these folders share two processes, which load Effect and the
+ * sources once and not a hundred times. That was two thirds of what most of them cost.
  */
-const sharing = ["core", "server", "terminal-face"].map((name) => `packages/${name}/test/**/*.test.ts`)
+const sharing = [
+  "packages/{adapter-codex,client,core,git,process,server,store-sqlite,terminal-face}/test",
+  "examples/web/test/timeline",
+  "scripts/test"
+].map((folder) => `${folder}/**/*.test.ts`)
 
 export default defineConfig({
   ...resolving,
