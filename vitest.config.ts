@@ -22,7 +22,10 @@ const common = {
  * sources once and not a hundred times. That was two thirds of what most of them cost.
  */
 const sharing = [
-  "packages/{adapter-codex,client,core,git,process,server,store-sqlite,terminal-face}/test",
+  "packages/{adapter-codex,adapter-pty,bridge,client,core,git,process,server,store-sqlite,terminal-face}/test",
+  "packages/adapter-cloud/test/{e2b,lifecycle,process}",
+  "packages/runtime/test/{export,screen}",
+  "packages/testkit/test/{faults,model}",
   "examples/web/test/timeline",
   "scripts/test"
 ].map((folder) => `${folder}/**/*.test.ts`)
