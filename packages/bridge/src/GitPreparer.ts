@@ -1,6 +1,13 @@
 /** The bridge's repository, by `@holdfast/git`: its credentials are asked of the host, for each operation anew. */
 import type { BackendEvent, CommitAuthor, WorkspaceAction } from "@holdfast/core"
-import { authorEmail, type GitError, type GitWorkspace, prepareWorkspace, type PushRefused } from "@holdfast/git"
+import {
+  adoptWorkspace,
+  authorEmail,
+  type GitError,
+  type GitWorkspace,
+  prepareWorkspace,
+  type PushRefused
+} from "@holdfast/git"
 import { Effect } from "effect"
 import { execFile } from "node:child_process"
 import type { BridgeSettings } from "./BridgeSettings.ts"
@@ -70,20 +77,32 @@ export const makeGitPreparer = (
     }
   }
 
+  const held = (workspace: GitWorkspace): ReadonlyArray<BackendEvent> => {
+    repository = workspace
+    const { base, branch, isNewBranch } = workspace
+    const data = { branch, ...(base === null ? {} : { base }) }
+    return isNewBranch ? [{ type: "workspace.branch_created", data }] : []
+  }
+
   return {
     prepare: (spec, sessionId, say) =>
       prepareWorkspace(folder, spec, {
         sessionId,
         credentials: credentials.ask,
         onProgress: (line) => Effect.sync(() => say(line))
-      }).pipe(
-        Effect.mapError(unprepared),
-        Effect.map((prepared) => {
-          repository = prepared
-          const { base, branch, isNewBranch } = prepared
-          const data = { branch, ...(base === null ? {} : { base }) }
-          return isNewBranch ? [{ type: "workspace.branch_created", data } as const] : []
-        })
+      }).pipe(Effect.mapError(unprepared), Effect.map(held)),
+    adopt: (spec, sessionId) =>
+      adoptWorkspace(folder, spec, { sessionId, credentials: credentials.ask }).pipe(
+        Effect.mapError((error) =>
+          error.failure === "folder_taken"
+            ? new WorkspaceFailed({
+                reason: "what the session brings is no git repository",
+                retryable: false,
+                field: "repository"
+              })
+            : unprepared(error)
+        ),
+        Effect.map(held)
       ),
     act: (action) => {
       if (repository === undefined) return Effect.fail(missing)

@@ -125,6 +125,13 @@ export const makeInnerSession = Effect.fnUntraced(function* (parts: InnerSession
       )
     )
 
+  /** Makes the repository ready. What the session has brought is taken as it is. */
+  const workspaceOf = ({ bundle, workspace: spec }: BridgeOpen) => {
+    if (spec === undefined) return Effect.succeed([])
+    if (bundle?.packed.workspace === undefined) return workspace.prepare(spec, parts.sessionId, parts.onSyncing)
+    return workspace.adopt(spec, parts.sessionId)
+  }
+
   const live = (self: Life, command: BridgeOpen) =>
     Effect.gen(function* () {
       const { generation } = self
@@ -134,12 +141,9 @@ export const makeInnerSession = Effect.fnUntraced(function* (parts: InnerSession
       yield* Effect.addFinalizer(() => backend.release ?? Effect.void)
 
       const opening = Effect.gen(function* () {
-        const first =
-          command.workspace === undefined
-            ? []
-            : yield* workspace.prepare(command.workspace, parts.sessionId, parts.onSyncing)
         const { bundle, forkOf, inDoubt, size } = command
         const brought = bundle === undefined ? undefined : yield* bundles.bring(bundle)
+        const first = yield* workspaceOf(command)
         const checked = yield* backend.check(command.spec)
         self.folder = checked.workspace
         const secrets = command.secrets ?? checked.secrets

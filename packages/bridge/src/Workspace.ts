@@ -36,6 +36,11 @@ export interface WorkspacePreparer {
     sessionId: SessionId,
     say: (line: string) => void
   ) => Effect.Effect<ReadonlyArray<BackendEvent>, WorkspaceFailed>
+  /** The same of a folder that the session has brought, which is taken as it is: nothing is fetched. */
+  readonly adopt: (
+    spec: WorkspaceSpec,
+    sessionId: SessionId
+  ) => Effect.Effect<ReadonlyArray<BackendEvent>, WorkspaceFailed>
   /** Does something with the repository that was made ready. */
   readonly act: (action: WorkspaceAction) => Effect.Effect<WorkspaceOutcome, WorkspaceFailed>
   /** Commits from now on are this person's, unless they say otherwise. */

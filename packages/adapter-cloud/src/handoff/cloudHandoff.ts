@@ -4,7 +4,6 @@ import {
   BackendRefused,
   type PackedSession,
   type PackRequest,
-  SpecInvalid,
   type UnpackedSession,
   type UnpackRequest
 } from "@holdfast/core"
@@ -50,20 +49,16 @@ export const packSandbox = (
 
 /**
  * Checks what is to come into a sandbox. It is taken up once there is one, from the bundle: see `OpenRequest.bundle`. A session
- * that brings its workspace works in that, and not in a clone.
+ * that brings its workspace works in that, and not in a clone; the repository of its spec is where it is pushed to.
  */
 export const acceptBundle = (
   name: string,
   spec: RecordedSpec,
   { packed }: UnpackRequest
-): Effect.Effect<UnpackedSession, BackendRefused | SpecInvalid> => {
+): Effect.Effect<UnpackedSession, BackendRefused> => {
   if (packed.kind !== undefined && packed.kind !== spec.inner.backend) {
     const reason = `${spec.inner.backend} takes up no history of ${packed.kind}`
     return Effect.fail(new BackendRefused({ backend: name, command: "handoff", reason, retryable: false }))
-  }
-  if (packed.workspace !== undefined && spec.workspace !== undefined) {
-    const expected = "no repository: the session brings the workspace that it has"
-    return Effect.fail(new SpecInvalid({ backend: name, field: "workspace", expected }))
   }
   return Effect.succeed(packed.nativeId === undefined ? {} : { nativeId: packed.nativeId })
 }
