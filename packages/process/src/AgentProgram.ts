@@ -1,7 +1,7 @@
 /** Finds the program of a coding agent: by explicit path, on the PATH, or in the folder where agents are installed. */
 import { Effect, Schema } from "effect"
 import { execFile } from "node:child_process"
-import { realpathSync } from "node:fs"
+import { readFileSync, realpathSync } from "node:fs"
 import { homedir } from "node:os"
 import { join, sep } from "node:path"
 import { findProgram } from "./Program.ts"
@@ -63,7 +63,10 @@ export const agentsFolder = (env: Readonly<Record<string, string | undefined>> =
   env["HOLDFAST_AGENTS"] ??
   join(env["XDG_DATA_HOME"] ?? join(env["HOME"] ?? homedir(), ".local", "share"), "holdfast", "agents")
 
-/** Finds the agent's program and asks for its version. */
+/**
+ * Finds the agent's program and its version: what npm's package of a native program states, which takes no time, or what the
+ * program says when it is asked.
+ */
 export const findAgent = Effect.fn("findAgent")(function* (
   release: AgentRelease,
   search: AgentSearch = {}
@@ -77,7 +80,7 @@ export const findAgent = Effect.fn("findAgent")(function* (
   const path = locate(release, search.path, env, folder)
   if ("expected" in path) return yield* unavailable("missing", path.expected)
   const version = yield* Effect.tryPromise({
-    try: (signal) => askVersion(path.path, env, signal),
+    try: async (signal) => statedVersion(release, path.path) ?? (await askVersion(path.path, env, signal)),
     catch: (cause) =>
       unavailable("unusable", `${path.path} --version: ${String(cause instanceof Error ? cause.message : cause)}`)
   })
@@ -127,6 +130,23 @@ const nativeOf = (release: AgentRelease, path: string): string => {
   return nativeIn(release, inner) ?? nativeIn(release, outer) ?? path
 }
 
+/** The version in the package of a native program; undefined of a program from elsewhere. */
+const statedVersion = ({ native }: AgentRelease, path: string): string | undefined => {
+  const below = native.find((each) => path.endsWith(join(sep, "node_modules", each)))
+  if (below === undefined) return undefined
+  const [, name] = /^(@[^/]+\/[^/]+|[^/]+)\//.exec(below) as unknown as [string, string]
+  const file = join(path.slice(0, path.length - join(below).length), name, "package.json")
+  try {
+    const { version } = JSON.parse(readFileSync(file, "utf8")) as { readonly version?: unknown }
+    return versionPattern.exec(String(version))?.[0]
+  } catch {
+    // Nothing says so: the program has to.
+    return undefined
+  }
+}
+
+const versionPattern = /\d+\.\d+\.\d+/
+
 const askVersion = (
   path: string,
   env: Readonly<Record<string, string | undefined>>,
@@ -135,7 +155,7 @@ const askVersion = (
   new Promise((resolve, reject) => {
     const options = { env, signal, timeout: versionTimeoutMs, killSignal: "SIGKILL", maxBuffer: 64 * 1024 } as const
     execFile(path, ["--version"], options, (error, stdout) => {
-      const version = /\d+\.\d+\.\d+/.exec(stdout)?.[0]
+      const version = versionPattern.exec(stdout)?.[0]
       if (version !== undefined) resolve(version)
       else reject(error ?? new Error(`it printed ${JSON.stringify(stdout.slice(0, 200))}`))
     }).stdin?.end()

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { delimiter, dirname, join } from "node:path"
 import { agentsFolder, type AgentRelease, AgentUnavailable, findAgent } from "../src/index.ts"
@@ -61,6 +61,26 @@ describe("finding an agent", () => {
       assert.deepInclude(yield* findAgent(release, search), { path: beside })
       const below = program(join(modules, "@test/agent/node_modules", release.native[0]!), says("1.10.1"))
       assert.deepInclude(yield* findAgent(release, search), { path: below, version: "1.10.1" })
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("believes the package of a native program, and runs nothing; without one it asks the program", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const ran = join(folder, "ran")
+      const modules = join(folder, "node_modules")
+      const native = program(join(modules, release.native[0]!), `touch ${ran}; echo 1.10.7`)
+      const state = (text: string) => writeFileSync(join(modules, "@test/agent-best/package.json"), text)
+      const search = { folder, env: env() }
+      state(JSON.stringify({ name: "@test/agent", version: "1.10.5-linux-x64" }))
+      assert.deepInclude(yield* findAgent(release, search), { path: native, version: "1.10.5" })
+      state(JSON.stringify({ version: "1.8.0" }))
+      assert.strictEqual((yield* Effect.flip(findAgent(release, search))).reason, "too old")
+      assert.isFalse(existsSync(ran))
+      for (const broken of ["{", "{}", JSON.stringify({ version: 3 })]) {
+        state(broken)
+        assert.deepInclude(yield* findAgent(release, search), { version: "1.10.7" })
+      }
     }).pipe(Effect.scoped)
   )
 
