@@ -279,24 +279,39 @@ const settledKb = async (): Promise<number> => {
   return (heapUsed + external) / 1e3
 }
 
-/** Everything, agent by agent. */
+/**
+ * Everything, agent by agent; `HOLDFAST_BENCH_PARTS` names some of `latency,turns,bulk,idle`, and `codex` or `opencode` for one of
+ * the agents.
+ */
 export const agentBenchmarks = (): Promise<ReadonlyArray<Figure>> =>
   withModel((url) =>
     inDirectory(async (directory) => {
+      const named = process.env["HOLDFAST_BENCH_PARTS"]?.split(",") ?? []
+      const asked = (names: ReadonlyArray<string>) => {
+        const some = names.filter((name) => named.includes(name))
+        return new Set(some.length === 0 ? names : some)
+      }
+      const agents = asked(["codex", "opencode"])
+      const parts = asked(["latency", "turns", "bulk", "idle"])
       const figures: Array<Figure> = []
       for (const contender of contenders(directory, url)) {
-        const bare = await contender.bare()
-        const holdfast = await opened(directory, contender.backend)
-        try {
-          figures.push(await latency(contender, holdfast, bare), ...(await manyTurns(contender, holdfast, bare)))
-          figures.push(
-            atMost(`${contender.name}: memory of the agent's own server, for comparison`, "MB", bare.residentMb())
-          )
-        } finally {
-          await holdfast.close()
-          await bare.close()
+        if (!agents.has(contender.name)) continue
+        if (parts.has("latency") || parts.has("turns")) {
+          const bare = await contender.bare()
+          const holdfast = await opened(directory, contender.backend)
+          try {
+            if (parts.has("latency")) figures.push(await latency(contender, holdfast, bare))
+            if (parts.has("turns")) figures.push(...(await manyTurns(contender, holdfast, bare)))
+            figures.push(
+              atMost(`${contender.name}: memory of the agent's own server, for comparison`, "MB", bare.residentMb())
+            )
+          } finally {
+            await holdfast.close()
+            await bare.close()
+          }
         }
-        figures.push(...(await bulkAnswer(contender, directory)), await idleMemory(contender, directory))
+        if (parts.has("bulk")) figures.push(...(await bulkAnswer(contender, directory)))
+        if (parts.has("idle")) figures.push(await idleMemory(contender, directory))
       }
       return figures
     })
