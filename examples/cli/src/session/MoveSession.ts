@@ -3,16 +3,15 @@ import { type EventRecord, readEvent, type SessionState } from "@holdfast/core"
 import { makeSessionReader } from "@holdfast/runtime"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { usage } from "../ExitCode.ts"
-import { makeLiveLine } from "../output/LiveLine.ts"
-import { json as printJson, line } from "../output/Output.ts"
+import { EndWith, exitCodes, usage } from "../ExitCode.ts"
+import { json as printJson, line, note } from "../output/Output.ts"
 import { ownerGone, reachOwner } from "../owner/OwnerClient.ts"
-import { awaitSandbox } from "../sandbox/AwaitSandbox.ts"
 import type { CloudProvider } from "../sandbox/CloudRun.ts"
 import { checkProvider } from "../sandbox/SandboxHost.ts"
 import { findSession } from "../store/FindSession.ts"
 import { openReader, type Reader } from "../store/Reader.ts"
 import { shortId } from "../store/ShortId.ts"
+import { watchMove } from "./WatchMove.ts"
 
 /** Where it goes, and how. */
 export interface MoveOptions {
@@ -61,7 +60,7 @@ const lastFolder = (log: Reader, sessionId: SessionState["sessionId"]) => {
     )
 }
 
-/** Moves it once its turn has ended, and waits until it is open where it went. */
+/** Moves it once its turn has ended; it is open then where it went. Ctrl-C calls that off for as long as it has not happened. */
 export const moveSession = Effect.fnUntraced(
   function* ({ cwd, image, json, restart, store, to }: MoveOptions, asked: string) {
     const log = yield* openReader(store)
@@ -79,17 +78,15 @@ export const moveSession = Effect.fnUntraced(
         ? { backend: inner.backend, spec: { ...inner.spec, cwd: folder } }
         : { backend: "cloud", spec: { provider: to, inner, ...(image === undefined ? {} : { image }) } }
     const client = yield* reachOwner(store)
-    const moved = yield* Effect.scoped(
-      Effect.gen(function* () {
-        const say = yield* makeLiveLine
-        yield* say(state.turn === null ? "moving the session" : "waiting for the end of the turn")
-        return yield* client.Handoff({ sessionId, target, restart })
-      })
-    )
-    yield* awaitSandbox(client, { sessionId, id, after: moved.lastSeq - 1, onInterrupt: "leave" })
+    const begun = state.turn === null ? "packing the session" : "waiting for the end of the turn"
+    const seq = yield* watchMove(client, { sessionId, after: state.seq, begun }, { sessionId, target, restart })
+    if (seq === undefined) {
+      yield* note(`holdfast: called off; session ${id} stays where it was`)
+      return yield* new EndWith({ code: exitCodes.interrupted })
+    }
     const place = to === "local" ? folder! : `a ${to} sandbox`
     yield* json
-      ? printJson({ sessionId, to, seq: moved.lastSeq, ...(to === "local" ? { cwd: folder } : {}) })
+      ? printJson({ sessionId, to, seq, ...(to === "local" ? { cwd: folder } : {}) })
       : line(`Session ${id} goes on in ${place}`)
   },
   (effect, { store }) => Effect.scoped(Effect.catchTag(effect, "RpcClientError", () => ownerGone(store)))
