@@ -72,6 +72,19 @@ it("A session pushes what it was brought with, out of a sandbox and into it agai
         yield* holdfast.workspace(sessionId, { do: "push" })
         expect(yield* pushed("%s")).toBe("In a sandbox")
 
+        // From one sandbox into another: both are there for a moment.
+        const first = (yield* provider.list("test"))[0]!.sandboxId
+        yield* holdfast.handoff(sessionId, { backend: "cloud", spec: inCloud, restart: true })
+        yield* holdfast.workspace(sessionId, { do: "commit", message: "Nothing new" })
+        yield* holdfast.workspace(sessionId, { do: "push" })
+        const isLeft = Effect.map(provider.list("test"), (all) => all.some(({ sandboxId }) => sandboxId === first))
+        while (yield* isLeft) yield* Effect.sleep(50)
+        expect(yield* provider.list("test")).toHaveLength(1)
+        expect(yield* holdfast.state(sessionId)).toMatchObject({
+          generation: 4,
+          chart: { sandbox: "ready", link: "connected" }
+        })
+
         yield* holdfast.command(sessionId, { type: "session.close", data: { force: true } })
         yield* holdfast.until(sessionId, ({ chart }) => chart.lifecycle === "closed")
       })
