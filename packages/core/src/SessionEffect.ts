@@ -49,10 +49,11 @@ const effectTypes: ReadonlySet<string> = new Set<KnownType>([
 export const effectsOf = (before: SessionState, records: ReadonlyArray<EventRecord>): ReadonlyArray<SessionEffect> => {
   const last = records.findLastIndex((record) => effectTypes.has(record.type))
   const effects: Array<SessionEffect> = []
-  for (const record of records.slice(0, last + 1)) {
+  for (let at = 0; at <= last; at++) {
+    const record = records[at]!
     const effect = effectTypes.has(record.type) ? effectOf(before, record) : undefined
     if (effect !== undefined) effects.push(effect)
-    before = evolve(before, record)
+    if (at < last) before = evolve(before, record)
   }
   return effects
 }

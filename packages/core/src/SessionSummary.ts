@@ -105,17 +105,15 @@ export const evolveSummary = (summary: SessionSummary, record: EventRecord): Ses
   const chart = chartAfter(base, read.event)
   if (chart === undefined) return base
   const next = { ...base, ...chart, ...change(base, read.event) }
-  return {
-    ...next,
-    status: statusOf({
-      lifecycle: next.lifecycle,
-      busy: next.turnId !== null || next.commandRunning === true,
-      openRequests: next.requests.length,
-      linked: next.linked,
-      exitCode: next.exitCode,
-      signal: next.signal
-    })
-  }
+  next.status = statusOf({
+    lifecycle: next.lifecycle,
+    busy: next.turnId !== null || next.commandRunning === true,
+    openRequests: next.requests.length,
+    linked: next.linked,
+    exitCode: next.exitCode,
+    signal: next.signal
+  })
+  return next
 }
 
 /** The chart's word, so that a list and a session never differ; undefined where it calls the event illegal. */

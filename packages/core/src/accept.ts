@@ -102,9 +102,20 @@ function* normalise(
     yield note("warning", `${body.type} was left out: ${illegal}`, observed)
     return
   }
-  yield* before(state, body)
-  yield* split(body)
+  if (closing.has(body.type)) yield* before(state, body)
+  if (body.type === "item.delta" && body.data.text.length > maxDeltaLength) yield* split(body)
+  else yield body
 }
+
+/** Types before which something may have to be closed. */
+const closing: ReadonlySet<string> = new Set<KnownType>([
+  "turn.started",
+  "turn.completed",
+  "backend.lost",
+  "backend.suspended",
+  "backend.failed",
+  "backend.closed"
+])
 
 /** Types that commands and the runtime's own decisions bring: a backend that could write them could make itself an owner. */
 const notToTell: ReadonlySet<string> = new Set<KnownType>([
@@ -278,11 +289,7 @@ function* splitOutput(state: SessionState, bytes: Uint8Array): Generator<EventBo
   }
 }
 
-function* split(body: EventBody): Generator<EventBody, void, void> {
-  if (body.type !== "item.delta" || body.data.text.length <= maxDeltaLength) {
-    yield body
-    return
-  }
+function* split(body: EventBody<"item.delta">): Generator<EventBody, void, void> {
   const { text } = body.data
   for (let from = 0; from < text.length;) {
     let to = Math.min(text.length, from + maxDeltaLength)

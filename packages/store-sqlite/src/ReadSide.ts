@@ -9,11 +9,10 @@ import {
   type EventRecord,
   type LogUnavailable,
   type SessionId,
-  SessionNotFound,
-  type SessionSummary
+  SessionNotFound
 } from "@holdfast/core"
 import { Effect, Option } from "effect"
-import { foldSummary } from "./LiveSessions.ts"
+import { foldSummary, type LiveSession } from "./LiveSessions.ts"
 import type { SqliteReader } from "./SqliteReader.ts"
 
 /** The part of the log's contract that reads once. */
@@ -22,13 +21,13 @@ export type ReadSide = Pick<
   "read" | "head" | "find" | "receipt" | "sessions" | "summary" | "loadCheckpoint" | "stats"
 >
 
-/** Makes the reading half. `newer` gives a summary that is newer than the stored one, where there is one. */
+/** Makes the reading half. `live` gives what the owner has at hand of a session, where it does. */
 export const makeReadSide = (
   path: string,
   reader: SqliteReader,
   unavailable: (operation: string, cause: unknown) => LogUnavailable,
   isClosed: () => LogUnavailable | undefined,
-  newer: (sessionId: SessionId) => SessionSummary | undefined
+  live: (sessionId: SessionId) => LiveSession | undefined
 ): ReadSide => {
   const attempt = <A>(operation: string, run: () => A): Effect.Effect<A, LogUnavailable> =>
     Effect.suspend(() => {
@@ -54,14 +53,15 @@ export const makeReadSide = (
 
   return {
     read: (sessionId, after, options) =>
-      existing("read", sessionId, () =>
-        reader.page(
-          sessionId,
-          after,
-          clampBound(options?.limit, defaultPageEvents, 10_000),
-          clampBound(options?.maxBytes, defaultPageBytes, Number.MAX_SAFE_INTEGER)
-        )
-      ),
+      existing("read", sessionId, () => {
+        const limit = clampBound(options?.limit, defaultPageEvents, 10_000)
+        const maxBytes = clampBound(options?.maxBytes, defaultPageBytes, Number.MAX_SAFE_INTEGER)
+        const known = live(sessionId)
+        // A list that knows of later events than there are means that the last ones are gone.
+        const isWhole = known !== undefined && known.saved.seq <= known.head
+        const quick = isWhole ? reader.quickPage(sessionId, after, limit, maxBytes, known) : undefined
+        return quick ?? reader.page(sessionId, after, limit, maxBytes)
+      }),
     head: (sessionId) => existing("read", sessionId, () => reader.head(sessionId)),
     find: Effect.fnUntraced(function* (sessionId, { direction, from: start, type }) {
       const id = yield* existing("search", sessionId, () => reader.idOf(sessionId))
@@ -80,12 +80,12 @@ export const makeReadSide = (
       attempt("list sessions", () => {
         const limit = clampBound(query.limit, 100, 1000)
         const found = reader.list(query, limit + 1)
-        const sessions = found.slice(0, limit).map((stored) => newer(stored.sessionId) ?? stored)
+        const sessions = found.slice(0, limit).map((stored) => live(stored.sessionId)?.summary ?? stored)
         return found.length > limit ? { sessions, next: sessions.at(-1)!.sessionId } : { sessions }
       }),
     summary: (sessionId) =>
       existing("read a summary", sessionId, () => {
-        const known = newer(sessionId)
+        const known = live(sessionId)?.summary
         const stored = known === undefined ? reader.session(sessionId) : undefined
         // Where another version of the fold wrote it, and no owner has brought it up to date yet, it is folded here.
         return stored === undefined

@@ -90,13 +90,7 @@ export const open = Effect.fn("SqliteEventLog.open")(function* (
   const setup: WriterSetup = { path, generation: owner.generation, durability, busyTimeoutMs, maxPages }
   const live = makeLiveSessions(reader, (yield* whileBusy(path, busyTimeoutMs, () => reader.lastId())) + 1)
   let closed: LogUnavailable | undefined
-  const readSide = makeReadSide(
-    path,
-    reader,
-    unavailable,
-    () => closed,
-    (sessionId) => live.get(sessionId)?.summary
-  )
+  const readSide = makeReadSide(path, reader, unavailable, () => closed, live.get)
   const feed = makeSessionFeed(readSide.read, ringBytes === undefined ? {} : { ringBytes })
   const list = makeSessionListFeed(readSide)
   const thread = makeWriterThread(writerUrl, setup)

@@ -134,6 +134,33 @@ export const makeReader = (db: DatabaseSync) => {
     return read === undefined || "corrupt" in read ? undefined : read
   }
 
+  /**
+   * A page of a session whose number and newest event the owner has at hand: one statement instead of five. Undefined where
+   * anything is not as it mostly is: a row that is missing or damaged, more than one page.
+   */
+  const quickPage = (
+    sessionId: SessionId,
+    after: number,
+    limit: number,
+    maxBytes: number,
+    { head, id }: { readonly id: number; readonly head: number }
+  ): Page | undefined => {
+    if (head - after > limit) return undefined
+    const events: Array<EventRecord> = []
+    const read = readPieces(id)
+    let bytes = 0
+    for (const each of rows.iterate(id, after, id, limit + 1) as unknown as Iterable<StoredRow>) {
+      bytes += sizeOf(each)
+      if (bytes > maxBytes && events.length > 0) return undefined
+      const event = readRow(sessionId, each, read)
+      if ("corrupt" in event || event.seq !== after + events.length + 1) return undefined
+      events.push(event)
+    }
+    const cursor = after + events.length
+    // What another thread has committed in this very moment is shown once it has said so.
+    return cursor === head ? { answer: "exact", events, cursor, head } : undefined
+  }
+
   /** A page; undefined where there is no such session. */
   const page = (sessionId: SessionId, after: number, limit: number, maxBytes: number): Page | undefined =>
     within(() => {
@@ -180,6 +207,7 @@ export const makeReader = (db: DatabaseSync) => {
   return {
     idOf,
     page,
+    quickPage,
     head: (sessionId: SessionId): number | undefined => {
       const id = idOf(sessionId)
       return id === undefined ? undefined : headOf(id)
