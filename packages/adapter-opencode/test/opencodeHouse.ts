@@ -40,14 +40,15 @@ export const makeProject = (path: string): string => {
 /** Builds the house; the scope's end takes it down. */
 export const openOpencodeHouse = (
   script: ModelScript,
-  home: Partial<OpencodeHomeOptions> = {}
+  home: Partial<OpencodeHomeOptions> & { readonly below?: string } = {}
 ): Effect.Effect<OpencodeHouse, unknown, Scope.Scope> =>
   Effect.gen(function* () {
+    const { below = tmpdir(), ...more } = home
     const folder = yield* Effect.acquireRelease(
-      Effect.sync(() => realpathSync(mkdtempSync(join(tmpdir(), "holdfast-opencode-test-")))),
+      Effect.sync(() => realpathSync(mkdtempSync(join(below, "holdfast-opencode-test-")))),
       (made) => Effect.sync(() => rmSync(made, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }))
     )
     const model = yield* makeScriptedModel({ script })
-    const { environment } = writeOpencodeHome({ folder: join(folder, "home"), url: model.url, ...home })
+    const { environment } = writeOpencodeHome({ folder: join(folder, "home"), url: model.url, ...more })
     return { folder, project: makeProject(join(folder, "project")), model, options: { env: { values: environment } } }
   })
