@@ -29,6 +29,8 @@ export const makeTargetFolder = Effect.fnUntraced(function* (
   const cwd: unknown = (spec as { readonly cwd?: unknown } | null | undefined)?.cwd
   const invalid = (expected: string) => new SpecInvalid({ backend, field: "cwd", expected })
   if (typeof cwd !== "string" || cwd === "") return yield* invalid("the folder to bring the workspace to")
+  // What is in it is replaced: from where the runtime happens to run is not good enough.
+  if (!isAbsolute(cwd)) return yield* invalid(`an absolute path, not ${cwd}`)
   const folder = resolve(cwd)
   if (present !== null && isInside(real(present), real(folder))) {
     return yield* invalid(`a folder that the session's present one, ${present}, is not inside of`)

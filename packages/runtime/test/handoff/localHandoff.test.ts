@@ -273,6 +273,8 @@ describe("A program in a terminal", () => {
         assert.deepInclude(members, { reason: "forbidden" })
         const nowhere = yield* refused(sessionId, { ...catIn(), restart: true })
         assert.deepInclude(nowhere, { _tag: "SpecInvalid", field: "cwd" })
+        const somewhere = yield* refused(sessionId, { ...catIn("there"), restart: true })
+        assert.deepInclude(somewhere, { field: "cwd", expected: "an absolute path, not there" })
         const around = yield* refused(sessionId, { ...catIn(dirname(house.project)), restart: true })
         assert.deepInclude(around, { _tag: "SpecInvalid", field: "cwd" })
         assert.isFalse(existsSync(dirname(thereIn(house))))
