@@ -70,6 +70,8 @@ export interface TransactionContext {
 export type EventDraft =
   { readonly command: Command } | { readonly observed: Observed } | { readonly body: Parameters<typeof draft>[1] }
 
+const noSecrets: ReadonlyMap<string, QuestionOutcome> = new Map()
+
 /** Runs the messages through decide or accept, then adds what is due and what follows. */
 export const transact = <Reply>(
   before: SessionState,
@@ -80,15 +82,18 @@ export const transact = <Reply>(
   let state = before
   const records: Array<EventRecord> = []
   const answers: Array<Answer<Reply>> = []
-  const receipts = new Map<CommandId, Receipt>()
-  const secrets = new Map<string, QuestionOutcome>()
+  let receipts: Map<CommandId, Receipt> | undefined
+  let secrets: Map<string, QuestionOutcome> | undefined
 
   const run = (command: Command): Receipt | CommandRejected => {
-    const known = receipts.get(command.commandId) ?? context.known(command.commandId)
+    const known = receipts?.get(command.commandId) ?? context.known(command.commandId)
     if (known !== undefined) return known
     const decision = decide(state, command, { policy, capabilities })
     if (!decision.accepted) return decision.rejection
-    if (command.type === "question.answer") secrets.set(command.data.requestId, command.data.outcome)
+    if (command.type === "question.answer") {
+      secrets ??= new Map()
+      secrets.set(command.data.requestId, command.data.outcome)
+    }
     const firstSeq = state.seq + 1
     for (const body of decision.events) {
       const drafted = draft(state, body, { at, actor: command.actor, cause: command.commandId })
@@ -96,6 +101,7 @@ export const transact = <Reply>(
       records.push(drafted.record)
     }
     const receipt = { sessionId: command.sessionId, commandId: command.commandId, firstSeq, lastSeq: state.seq }
+    receipts ??= new Map()
     receipts.set(command.commandId, receipt)
     return receipt
   }
@@ -134,5 +140,5 @@ export const transact = <Reply>(
     }
   }
   if (due.length > 0) proceed()
-  return { before, after: state, records, answers, secrets }
+  return { before, after: state, records, answers, secrets: secrets ?? noSecrets }
 }

@@ -217,16 +217,17 @@ export const makeGroupCommit = (parts: GroupCommitParts) => {
       return false
     }
     const { id } = draft.live
-    const caused = new Map<string, readonly [first: number, last: number]>()
+    let caused: Map<string, readonly [first: number, last: number]> | undefined
     let seq = expectedSeq
     for (const one of events) {
       seq++
       addEvent(batch, id, seq, one)
       if (one.event.cause !== undefined) {
+        caused ??= new Map()
         caused.set(one.event.cause, [caused.get(one.event.cause)?.[0] ?? seq, seq])
       }
     }
-    for (const [command, [first, last]] of caused) batch.receipts.push([id, command, first, last])
+    for (const [command, [first, last]] of caused ?? []) batch.receipts.push([id, command, first, last])
     live.add(draft, events)
     return true
   }
