@@ -4,6 +4,7 @@
  */
 import { Effect, Result, Schedule, Schema, Semaphore } from "effect"
 import { calls, type CodexMethod, type ParamsOf, type ResultOf } from "./CodexCalls.ts"
+import type { Deadlines } from "./Deadlines.ts"
 import type { CodexMessage, CodexReply } from "./CodexNormaliser.ts"
 
 /** Requests that wait for their answers at once: 50. Of bursts of 1,000 an app-server leaves one in seven unanswered. */
@@ -52,6 +53,7 @@ export interface CodexClientOptions {
   readonly write: (line: string) => void
   /** A notification, or a request where it has an id; in order, and before the answers that come after it. */
   readonly onMessage: (message: CodexMessage) => void
+  readonly deadlines: Deadlines
   /** A line that is no message; it is left out. */
   readonly onGarbage: (line: string) => void
   /** No answer came in time. */
@@ -130,18 +132,22 @@ export const makeCodexClient = (options: CodexClientOptions): CodexClient => {
       if (ended !== undefined) return resume(Effect.fail(new CodexSilent({ method, reason: ended })))
       lastId += 1
       const id = lastId
-      pending.set(id, { method, onResult, settle: resume })
-      write({ id, method, params })
-      return Effect.sync(() => pending.delete(id))
-    }).pipe(
-      Effect.timeoutOrElse({
-        duration: timeoutMs,
-        orElse: () => {
-          options.onSilence?.()
-          return Effect.fail(new CodexSilent({ method, reason: `no answer within ${timeoutMs} ms` }))
-        }
+      const cancel = options.deadlines.set(timeoutMs, () => {
+        pending.delete(id)
+        options.onSilence?.()
+        resume(Effect.fail(new CodexSilent({ method, reason: `no answer within ${timeoutMs} ms` })))
       })
-    )
+      const settle: Pending["settle"] = (outcome) => {
+        cancel()
+        resume(outcome)
+      }
+      pending.set(id, { method, onResult, settle })
+      write({ id, method, params })
+      return Effect.sync(() => {
+        cancel()
+        pending.delete(id)
+      })
+    })
   }
 
   const inTurn = (method: CodexMethod, params: unknown, how: CodexRequestOptions<never>) =>

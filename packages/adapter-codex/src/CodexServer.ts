@@ -7,6 +7,7 @@ import { type CodexClient, type CodexRequest, makeCodexClient } from "./CodexCli
 import { codexRelease, type CodexOptions, defaultConfig, HomeUnusable, makeLaunch } from "./CodexLaunch.ts"
 import type { CodexMessage, CodexReply } from "./CodexNormaliser.ts"
 import { leftOut } from "./CodexNotices.ts"
+import { type Deadlines, makeDeadlines } from "./Deadlines.ts"
 import { makeMessageRouter, type MessageRouter } from "./MessageRouter.ts"
 import { readServerOutput, type ServerOutput } from "./ServerOutput.ts"
 import { makeThreadUnloading } from "./ThreadUnloading.ts"
@@ -60,6 +61,7 @@ export interface CodexServer {
   readonly unload: (threadId: string) => Effect.Effect<void>
   /** Waits until a thread is not being unloaded: what is asked about it meanwhile may never be answered. */
   readonly unloaded: (threadId: string) => Effect.Effect<void>
+  readonly deadlines: Deadlines
   readonly output: Pick<ServerOutput, "hold" | "letGo">
 }
 
@@ -88,6 +90,7 @@ export const startCodexServer = Effect.fn("codex.start")(function* (
     stop: "stdin"
   }).pipe(Effect.mapError((error) => lost(error.message, true, error)))
 
+  const deadlines = yield* makeDeadlines
   const router = makeMessageRouter()
   const notices: Array<CodexMessage> = []
   const silence = yield* Queue.sliding<void>(1)
@@ -110,6 +113,7 @@ export const startCodexServer = Effect.fn("codex.start")(function* (
     }
   }
   const client: CodexClient = makeCodexClient({
+    deadlines,
     write: (line) => process.stdin?.write(line),
     onMessage: take,
     onGarbage: (line) => tellGarbage(`Codex sent a line that is no message: ${line.slice(0, 200)}`),
@@ -169,6 +173,7 @@ export const startCodexServer = Effect.fn("codex.start")(function* (
     models: yield* Effect.cached(listModels(client.request)),
     unload: unloading.unload,
     unloaded: unloading.unloaded,
+    deadlines,
     output
   }
   return { server, died: Deferred.await(dead) }

@@ -15,11 +15,11 @@ export interface EventWatch {
   readonly each: (look: (event: BackendEvent) => void) => void
   /**
    * Runs `body` with what completes once `find` has found something. It looks from the start of `body` on, so that what happens
-   * between asking for something and waiting for it is not missed; it stops at the end of `body`.
+   * between asking for something and waiting for it is not missed; it stops at the end of `body`. `settle` is another way to find it.
    */
   readonly during: <A, B, E, R>(
     find: FindEvent<A>,
-    body: (found: Effect.Effect<A, BackendLost>) => Effect.Effect<B, E, R>
+    body: (found: Effect.Effect<A, BackendLost>, settle: (found: A) => void) => Effect.Effect<B, E, R>
   ) => Effect.Effect<B, E, R>
 }
 
@@ -39,19 +39,23 @@ export const makeEventWatch = (): EventWatch => {
       ended ??= error
       for (const fail of waiting) fail(error)
     },
-    during: <A, B, E, R>(find: FindEvent<A>, body: (found: Effect.Effect<A, BackendLost>) => Effect.Effect<B, E, R>) =>
+    during: <A, B, E, R>(
+      find: FindEvent<A>,
+      body: (found: Effect.Effect<A, BackendLost>, settle: (found: A) => void) => Effect.Effect<B, E, R>
+    ) =>
       Effect.suspend(() => {
         const done = Deferred.makeUnsafe<A, BackendLost>()
         const fail = (error: BackendLost) => Deferred.doneUnsafe(done, Effect.fail(error))
+        const settle = (found: A) => Deferred.doneUnsafe(done, Effect.succeed(found))
         const look = (event: BackendEvent) => {
           const found = find(event)
-          if (found !== undefined) Deferred.doneUnsafe(done, Effect.succeed(found))
+          if (found !== undefined) settle(found)
         }
         if (ended !== undefined) fail(ended)
         watchers.add(look)
         waiting.add(fail)
         return Effect.ensuring(
-          body(Deferred.await(done)),
+          body(Deferred.await(done), settle),
           Effect.sync(() => {
             watchers.delete(look)
             waiting.delete(fail)

@@ -84,7 +84,7 @@ export const makeTurnControl = (thread: OpenThread): TurnControl => {
       (event.type === "prompt.delivered" && event.data.promptId === promptId) || event.type === "turn.completed"
         ? true
         : undefined
-    return watch.during(taken, (isTaken) =>
+    return watch.during(taken, (isTaken, settle) =>
       Effect.gen(function* () {
         yield* thread.load
         const { turn } = yield* server.request(
@@ -93,7 +93,8 @@ export const makeTurnControl = (thread: OpenThread): TurnControl => {
           { onResult: (answer) => announce(answer.turn.id as TurnId, promptId) }
         )
         // Answered is not kept: until then a server that dies takes the prompt with it.
-        yield* Effect.timeoutOption(isTaken, takenTimeoutMs)
+        const cancel = server.deadlines.set(takenTimeoutMs, () => settle(true))
+        yield* Effect.ensuring(isTaken, Effect.sync(cancel))
         return { turnId: turn.id as TurnId }
       }).pipe(Effect.catch(failing(thread, command)))
     )

@@ -3,6 +3,7 @@ import { Effect, Fiber } from "effect"
 import * as fc from "fast-check"
 import { type CodexClient, makeCodexClient, maxInFlight, maxQueued } from "../src/CodexClient.ts"
 import type { CodexMessage } from "../src/CodexNormaliser.ts"
+import { type Deadlines, makeDeadlines } from "../src/Deadlines.ts"
 import { TestClock } from "effect/testing"
 
 interface Sent {
@@ -10,13 +11,16 @@ interface Sent {
   readonly method?: string
 }
 
+const noDeadlines: Deadlines = { set: () => () => undefined }
+
 /** A client whose lines are looked at instead of sent. */
-const makeBench = () => {
+const makeBench = (deadlines = noDeadlines) => {
   const sent: Array<Sent> = []
   const lines: Array<string> = []
   const messages: Array<CodexMessage> = []
   const garbage: Array<string> = []
   const client: CodexClient = makeCodexClient({
+    deadlines,
     write: (line) => {
       lines.push(line)
       sent.push(JSON.parse(line) as Sent)
@@ -60,7 +64,7 @@ describe("A client of an app-server", () => {
 
   it.effect("gives an answer up at its deadline, and ignores it when it comes later", () =>
     Effect.gen(function* () {
-      const { answer, client, sent } = makeBench()
+      const { answer, client, sent } = makeBench(yield* makeDeadlines)
       const waiting = yield* Effect.forkChild(Effect.flip(archive(client)), { startImmediately: true })
       yield* TestClock.adjust(30_000)
       assert.strictEqual((yield* Fiber.join(waiting))._tag, "CodexSilent")
