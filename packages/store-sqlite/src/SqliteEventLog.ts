@@ -275,6 +275,7 @@ export const open = Effect.fn("SqliteEventLog.open")(function* (
       return { ...(yield* sweep), sessions }
     }),
     vacuum: Effect.gen(function* () {
+      compactions.flush()
       yield* sweep
       yield* slices("vacuum", { kind: "vacuum" }, () => ({ kind: "vacuum" }))
       // A reader in the middle of a page, or copying back under way, holds the write-ahead log for some milliseconds.

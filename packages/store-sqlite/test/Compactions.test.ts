@@ -91,6 +91,21 @@ describe("Compactions", () => {
     })
   )
 
+  it.live("that wait are done before a vacuum gives the space back", () =>
+    Effect.gen(function* () {
+      const path = `${yield* temporaryDirectory}/log.db`
+      const log = yield* SqliteEventLog.open({ path, compactAfterMs: 10_000 })
+      const id = makeSessionId()
+      yield* log.append(id, 0, [createdEvent(), ...streamed("i")])
+      const compacting = yield* Effect.forkChild(log.compact(id, { kind: "item", itemId: "i", from: 2, by: 4 }), {
+        startImmediately: true
+      })
+      yield* log.vacuum
+      assert.strictEqual((yield* log.stats).events, 3)
+      assert.strictEqual((yield* Fiber.join(compacting)).events, 1)
+    })
+  )
+
   it.live("that wait when the log is closed are done before it is", () =>
     Effect.gen(function* () {
       const path = `${yield* temporaryDirectory}/log.db`
