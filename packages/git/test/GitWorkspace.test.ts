@@ -70,7 +70,7 @@ describe("a workspace's changes", () => {
     expect(one.diff.match(/^diff --git/gm)).toHaveLength(1)
     // No pattern, and no way out.
     expect((await Effect.runPromise(workspace.diff("*"))).diff).toBe("")
-    for (const path of ["../work/README.md", "/etc/passwd", "", "a\0b"]) {
+    for (const path of ["../beside/README.md", "/etc/passwd", "", "a\0b"]) {
       expect(await failureOf(workspace.diff(path))).toMatchObject({ failure: "invalid" })
     }
   })
