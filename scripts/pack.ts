@@ -12,6 +12,14 @@ export const run = (command: string, args: ReadonlyArray<string>, cwd: string = 
   if (status !== 0) throw new Error(`${[command, ...args].join(" ")} ended with ${signal ?? status}`)
 }
 
+/** Runs a command that is of interest only when it fails: then its output is in the error. */
+export const runQuietly = (command: string, args: ReadonlyArray<string>): void => {
+  const { error, signal, status, stderr, stdout } = spawnSync(command, args, { cwd: repository, encoding: "utf8" })
+  if (error !== undefined) throw error
+  if (status !== 0)
+    throw new Error(`${[command, ...args].join(" ")} ended with ${signal ?? status}:\n${stdout}${stderr}`)
+}
+
 /** A package and its tarball's path. */
 export interface Packed {
   readonly manifest: Manifest

@@ -12,8 +12,9 @@ import { App, lazyClient } from "./App.tsx"
 import { enter, startToken, watchStartLinks } from "./connection/enter.ts"
 
 watchStartLinks()
-// A link to a session mostly is one to a terminal: what draws it loads beside the rest.
-if (location.hash.startsWith("#session=")) void import("./terminal/TerminalView.tsx")
+// A link to a session mostly is one to a terminal: what draws it loads beside the rest. Where it cannot be had, the pane that needs it
+// asks again, and says so.
+if (location.hash.startsWith("#session=")) import("./terminal/TerminalView.tsx").catch(() => undefined)
 
 const client = lazyClient()
 // Whoever has the cookie already is connected while the page is being drawn; whoever has not is refused, and told so.

@@ -112,6 +112,19 @@ describe("the page", () => {
     expect(stage.faults).toEqual([])
   })
 
+  it("says that a part of it could not be fetched, and has it once it can be", async () => {
+    const page = await open()
+    await openTerminal(page, { command: prompt, title: "A part short" })
+    const parts = "**/TerminalView-*.js"
+    await page.route(parts, (route) => route.abort())
+    await page.reload()
+    await page.getByRole("alert").getByText("A part of this page could not be fetched").waitFor()
+    expect(stage.faults).toEqual([])
+    await page.unroute(parts)
+    await page.reload()
+    await shows(page, "ready 1>")
+  })
+
   it("says at its field what is wrong with a new session", async () => {
     const page = await open()
     await page.keyboard.press("n")

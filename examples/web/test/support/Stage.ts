@@ -102,7 +102,7 @@ export const openStage = async ({ backends = [], moves = false, script }: StageO
     })
     const page = await context.newPage()
     page.setDefaultTimeout(20_000)
-    page.on("pageerror", (error) => faults.push(error.stack ?? error.message))
+    page.on("pageerror", (error) => faults.push(error.stack || String(error)))
     page.on("console", (message) => {
       // The browser's own words about answers and connections: tests refuse some on purpose.
       if (message.type() !== "error" || /^(Failed to load resource|WebSocket connection)/.test(message.text())) return
