@@ -64,7 +64,8 @@ export interface Cloud {
 export const makeCloud = (options: CloudOptions): Effect.Effect<Cloud, never, Scope.Scope> =>
   Effect.gen(function* () {
     const { name, providers, inner, policy, quotas } = readOptions(options)
-    const scope = yield* Effect.scope
+    // A scope of its own: a runtime that the host makes later in the same one ends its sessions first, and their sandboxes with them.
+    const scope = yield* Effect.acquireRelease(Scope.make(), (own) => Scope.close(own, Exit.void))
     const runBackground = yield* FiberSet.makeRuntime<never, void, never>()
     const background = (effect: Effect.Effect<void>) => void runBackground(effect)
     const { check, recorded } = makeCloudCheck(name, providers, inner)

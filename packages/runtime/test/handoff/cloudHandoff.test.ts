@@ -1,5 +1,6 @@
 import { codexBackend } from "@holdfast/adapter-codex"
 import { assert, describe, it } from "@effect/vitest"
+import type { SandboxProvider } from "@holdfast/core/cloud"
 import { Effect, Stream } from "effect"
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
@@ -12,16 +13,16 @@ import {
   startHandoffRuntime,
   statusOf
 } from "./handoffHouse.ts"
-import { codexInCloud, openCloud } from "./cloudHouse.ts"
+import { bridgesOf, type CloudHouseOptions, codexInCloud, openCloud } from "./cloudHouse.ts"
 
 const timeout = 90_000
 
 /** The words that the model was told of, in what it was sent last. */
 const knownTo = ({ model }: HandoffHouse) => [...new Set(JSON.stringify(model.requests.at(-1)!.body).match(/word\d+/g))]
 
-const setUp = Effect.gen(function* () {
+const setUp = Effect.fnUntraced(function* (options: CloudHouseOptions = {}) {
   const house = yield* openHandoffHouse
-  const cloud = yield* openCloud(house.folder)
+  const cloud = yield* openCloud(house.folder, options)
   const { here } = house.environments
   const codex = codexBackend({ name: "here", home: here["CODEX_HOME"]!, env: { values: here } })
   const runtime = yield* startHandoffRuntime(house, { backends: [codex, cloud.backend] })
@@ -30,12 +31,18 @@ const setUp = Effect.gen(function* () {
   return { house, cloud, sessionId, ...runtime }
 })
 
+/** A provider that takes its time to end a sandbox, as a remote one does. */
+const slowToEnd = (provider: SandboxProvider): SandboxProvider => ({
+  ...provider,
+  destroy: (sandboxId) => Effect.delay(provider.destroy(sandboxId), 500)
+})
+
 describe("A session between this machine and a sandbox", () => {
   it.live(
     "goes there and comes back with its workspace, its log and what the agent remembers, and nothing of the sandbox is left",
     () =>
       Effect.gen(function* () {
-        const { cloud, events, holdfast, house, say, sessionId, until } = yield* setUp
+        const { cloud, events, holdfast, house, say, sessionId, until } = yield* setUp()
         const seen: Array<number> = []
         yield* holdfast.follow(sessionId, 0).pipe(
           Stream.runForEach((item) =>
@@ -83,7 +90,7 @@ describe("A session between this machine and a sandbox", () => {
     "takes along what was written between its turns, and comes back to where its folder is gone",
     () =>
       Effect.gen(function* () {
-        const { holdfast, house, say, sessionId, until } = yield* setUp
+        const { holdfast, house, say, sessionId, until } = yield* setUp()
         yield* say(sessionId, "say word1")
         const before = statusOf(house.project)
         writeFileSync(join(house.project, "late"), "written between the turns\n")
@@ -97,6 +104,24 @@ describe("A session between this machine and a sandbox", () => {
         assert.strictEqual(statusOf(house.project), before.replace("? untracked", "? late\n? untracked"))
         assert.isFalse(existsSync(join(house.project, "ignored")))
       }).pipe(Effect.scoped),
+    timeout
+  )
+
+  it.live(
+    "leaves nothing of the sandbox behind, though the runtime is stopped as soon as it is back",
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* Effect.gen(function* () {
+          const { holdfast, house, say, sessionId } = yield* setUp({ provider: slowToEnd })
+          yield* say(sessionId, "say word1")
+          yield* holdfast.handoff(sessionId, { backend: "cloud", spec: codexInCloud(house) })
+          yield* say(sessionId, "recall")
+          assert.isNotEmpty(bridgesOf(house.folder))
+          yield* holdfast.handoff(sessionId, { backend: "here", spec: specIn(house.project) })
+          return house.folder
+        }).pipe(Effect.scoped)
+        assert.deepStrictEqual(bridgesOf(folder), [])
+      }),
     timeout
   )
 })

@@ -61,6 +61,17 @@ export const codexInCloud = ({ environments }: Pick<HandoffPlace, "environments"
   environment: { ...environments.there, HOLDFAST_AGENTS: process.env["HOLDFAST_AGENTS"]! }
 })
 
+/** The processes of the bridges of a folder's clouds. */
+export const bridgesOf = (folder: string): ReadonlyArray<string> =>
+  readdirSync("/proc").filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(join("/proc", pid, "cmdline"), "latin1").includes(bridgeIn(folder))
+    } catch (error) {
+      if (["ENOENT", "ESRCH", "EACCES"].includes((error as NodeJS.ErrnoException).code ?? "")) return false
+      throw error
+    }
+  })
+
 /** Kills the bridges of a session, wherever they are in what they do. */
 export const killBridges = (sessionId: string): Effect.Effect<void> =>
   Effect.sync(() => {
