@@ -20,8 +20,11 @@ import { agentBackend, type AgentPlace } from "./agentHouse.ts"
 /** Milliseconds for anything that is waited for: many times what it takes on a loaded machine. */
 export const patience = 60_000
 
-/** For sessions whose runtime is killed again and again, seldom with a turn in between: the defaults wait ever longer, and give up. */
-export const patient: Partial<SessionPolicy> = { maxAttempts: 1_000, retryDelayMs: 0 }
+/**
+ * For sessions whose runtime is killed again and again, seldom with a turn in between: the defaults wait ever longer, and give up, also
+ * on a prompt that was on its way at three kills in a row.
+ */
+export const patient: Partial<SessionPolicy> = { maxAttempts: 1_000, maxPromptReturns: 1_000, retryDelayMs: 0 }
 
 /** A runtime that runs. */
 export interface AgentRuntime {

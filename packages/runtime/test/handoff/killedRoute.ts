@@ -14,7 +14,7 @@ export const startRoute = Effect.fnUntraced(function* (
   route: Route
 ): Effect.fn.Return<HandoffRuntime & { readonly sandboxes: Effect.Effect<number, unknown> }, unknown, Scope.Scope> {
   // Killed so often, the session would be given up, and the wait for the next try be ever longer.
-  const policy = { maxAttempts: 1_000, retryDelayMs: 0 }
+  const policy = { maxAttempts: 1_000, maxPromptReturns: 1_000, retryDelayMs: 0 }
   if (route === "there") {
     return { ...(yield* startHandoffRuntime(place, { policy })), sandboxes: Effect.succeed(0) }
   }
