@@ -44,8 +44,11 @@ const done: Performed = {}
 
 const lost = (reason: string, cause: unknown) => new BackendLost({ backend: "pty", reason, retryable: true, cause })
 
+const refused = (command: BackendCommand["type"], reason: string, retryable = false) =>
+  new BackendRefused({ backend: "pty", command, reason, retryable })
+
 const refuse = (command: BackendCommand, reason: string, retryable = false) =>
-  Effect.fail(new BackendRefused({ backend: "pty", command: command.type, reason, retryable }))
+  Effect.fail(refused(command.type, reason, retryable))
 
 /** Exit code and signal, of which only one counts; neither where the program could not be ended. */
 const exitOf = (exit: PtyExit | null) => {
@@ -173,13 +176,18 @@ export const openPtySession = Effect.fnUntraced(function* (
       Deferred.doneUnsafe(exited, Effect.succeed(null))
     }).pipe(Effect.forkIn(scope))
 
+  const write = (bytes: Uint8Array): BackendRefused | undefined => {
+    if (!pty.isOpen()) return refused("write", "its program has ended")
+    if (bytes.byteLength > maxPendingInput) return refused("write", `more than ${maxPendingInput} bytes`)
+    return pty.write(bytes) ? undefined : refused("write", "its program has not read what was typed before", true)
+  }
+
   const perform = (command: BackendCommand): Effect.Effect<Performed, BackendRefused> => {
     switch (command.type) {
-      case "write":
-        if (!pty.isOpen()) return refuse(command, "its program has ended")
-        if (command.bytes.byteLength > maxPendingInput) return refuse(command, `more than ${maxPendingInput} bytes`)
-        if (!pty.write(command.bytes)) return refuse(command, "its program has not read what was typed before", true)
-        return Effect.succeed(done)
+      case "write": {
+        const refusal = write(command.bytes)
+        return refusal === undefined ? Effect.succeed(done) : Effect.fail(refusal)
+      }
       case "resize":
         if (!isDimension(command.cols) || !isDimension(command.rows)) {
           return refuse(command, "columns and rows are whole numbers from 1 to 10,000")
@@ -212,7 +220,8 @@ export const openPtySession = Effect.fnUntraced(function* (
     capabilities: ptyCapabilities([profile]),
     size: { cols: launch.cols, rows: launch.rows },
     events: outbox.stream,
-    perform: (command) => Effect.suspend(() => perform(command))
+    perform: (command) => Effect.suspend(() => perform(command)),
+    write
   }
 })
 

@@ -205,6 +205,11 @@ export interface BackendSession {
    */
   readonly perform: (command: BackendCommand, seq?: number) => Effect.Effect<Performed, BackendRefused | BackendLost>
   /**
+   * What to `perform` a `write` does, at once and in plain code, and in one order with it: the way of a keystroke, which comes
+   * thousands of times. Gives why it is refused; nothing where it is taken. The bytes stay the caller's. Absent: it is performed.
+   */
+  readonly write?: (bytes: Uint8Array) => BackendRefused | undefined
+  /**
    * After a reattach: the decisions (their `seq` in the log) that it has taken, as far back as it remembers. What was decided
    * and not taken is performed again.
    */

@@ -5,11 +5,12 @@
 import * as Schema from "effect/Schema"
 import { v7 } from "uuid"
 
-const uuidV7 = Schema.String.check(
-  Schema.isPattern(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/, {
-    expected: "a UUID version 7 in lower case"
-  })
-)
+const uuidV7Pattern = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
+
+const uuidV7 = Schema.String.check(Schema.isPattern(uuidV7Pattern, { expected: "a UUID version 7 in lower case" }))
+
+/** Whether it has the form of the ids that are made here, without a schema: for what is asked at every append. */
+export const isUuidV7 = (id: unknown): id is string => typeof id === "string" && uuidV7Pattern.test(id)
 
 /** Longest opaque identifier that is accepted from a backend or a host, in UTF-16 units. */
 export const maxIdLength = 256

@@ -5,7 +5,7 @@
 import { Result, Schema, SchemaIssue } from "effect"
 import { type AppendOptions, EventInvalid, maxAppendEvents, maxEventBytes } from "./EventLog.ts"
 import { type EventData, type EventRecord, type NewEvent, NewEventEnvelope } from "./EventRecord.ts"
-import { SessionId } from "./Ids.ts"
+import { isUuidV7, type SessionId } from "./Ids.ts"
 import { eventSchemas, invalidBecause, isKnownType } from "./SessionEvent.ts"
 
 /** An event that a log may store: nothing in it can be changed by its writer any more. */
@@ -20,7 +20,6 @@ export interface CheckedEvent {
   readonly size: number
 }
 
-const isSessionId = Schema.is(SessionId)
 const isEnvelope = Schema.is(NewEventEnvelope)
 const explainEnvelope = Schema.decodeUnknownResult(Schema.toType(NewEventEnvelope))
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
@@ -36,7 +35,7 @@ export const checkNewEvents = (
   options?: AppendOptions
 ): Result.Result<ReadonlyArray<CheckedEvent>, EventInvalid> => {
   const refuse = (field: string, expected: string) => Result.fail(new EventInvalid({ sessionId, field, expected }))
-  if (!isSessionId(sessionId)) return refuse("sessionId", "a UUID version 7 in lower case")
+  if (!isUuidV7(sessionId)) return refuse("sessionId", "a UUID version 7 in lower case")
   if (!Number.isSafeInteger(expectedSeq) || expectedSeq < 0) {
     return refuse("expectedSeq", "the seq of the session's last event, or 0 for a new session")
   }

@@ -41,6 +41,8 @@ export interface Generation {
   readonly perform: (command: BackendCommand, seq: number) => void
   /** Asks it directly, for what is not decided by the log: keystrokes, and the native side of a fork. */
   readonly ask: (command: BackendCommand) => Effect.Effect<Performed, BackendRefused | BackendLost>
+  /** The plain way of a keystroke, where there is one; see {@link BackendSession.write}. */
+  readonly write: () => BackendSession["write"]
   /** A release from now on leaves it running, for the next runtime. */
   readonly detach: Effect.Effect<void>
   /** What is performed from now on waits for this: the end of another backend's generation, where the session was moved. */
@@ -124,7 +126,7 @@ export const startGeneration = (
       if (parts.people() > 0 && backend.capabilities.reattach === true) {
         fork(Effect.ignore(ask({ type: "watched", people: parts.people() })))
       }
-      yield* Stream.runForEach(session.events, (batch) => tell(number, batch))
+      yield* Stream.runForEachArray(session.events, tellAll)
       // After an orderly end, which was told already, this is left out.
       return yield* new BackendLost({ backend: backend.name, reason: "it ended without a word", retryable: true })
     }).pipe(
@@ -134,6 +136,12 @@ export const startGeneration = (
         return tellEnd(cause)
       })
     )
+
+    /** A pull nearly always brings one batch. */
+    const tellAll = (batches: ReadonlyArray<ReadonlyArray<Observed>>): Effect.Effect<void> =>
+      batches.length === 1
+        ? tell(number, batches[0]!)
+        : Effect.forEach(batches, (batch) => tell(number, batch), { discard: true })
 
     const tellEnd = (cause: Cause.Cause<BackendLost | SpecInvalid>): Effect.Effect<void> => {
       if (Cause.hasInterruptsOnly(cause)) return Effect.void
@@ -194,6 +202,7 @@ export const startGeneration = (
       number,
       perform,
       ask,
+      write: () => session?.write,
       detach: Effect.suspend(() => {
         isDetached = true
         return session?.detach ?? Effect.void

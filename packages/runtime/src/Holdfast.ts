@@ -31,10 +31,11 @@ import {
 } from "@holdfast/core"
 import { Clock, Context, Effect, Layer, Metric, Option, Result, Schema, type Scope } from "effect"
 import { makeArtifactWatch } from "./ArtifactWatch.ts"
+import { isKeystroke } from "./isKeystroke.ts"
 import { defaultMaxLive, type LiveSessions, makeLiveSessions } from "./LiveSessions.ts"
 import { forkNative } from "./NativeFork.ts"
 import { sweep, type Swept } from "./Recovery.ts"
-import type { CommandError, SessionOwner } from "./SessionOwner.ts"
+import type { CommandError, SessionOwner, Typed } from "./SessionOwner.ts"
 import { makeBundles } from "./handoff/Bundles.ts"
 import type { HandoffOptions } from "./handoff/HandoffOptions.ts"
 import {
@@ -127,6 +128,11 @@ export interface HoldfastService extends SessionReader {
     >,
     options?: CommandOptions
   ) => Effect.Effect<Receipt, CommandError | SessionNotFound>
+  /**
+   * The plain way of a keystroke: {@link command} with a `terminal.write`, written before this returns. Undefined where it cannot be
+   * decided on the spot, as for a session that nobody has used lately or that is elsewhere: then send the command.
+   */
+  readonly type: (sessionId: SessionId, bytes: Uint8Array, options?: CommandOptions) => Typed | undefined
   /**
    * Makes a branch: a new session on the same backend whose history is the parent's up to `at`. A backend that can fork
    * branches its native session behind the last turn that had completed at `at`, or at its head; any other starts afresh from
@@ -324,12 +330,18 @@ export const makeHoldfast = (
       (effect) => countOutcome(effect)
     )
 
+    const type: HoldfastService["type"] = (sessionId, bytes, how) => {
+      if (bytes.byteLength > maxWriteBytes) return undefined
+      return live.peek(sessionId)?.type({ type: "terminal.write", data: { bytes }, ...envelope(sessionId, how) })
+    }
+
     const command: HoldfastService["command"] = (sessionId, given, how) => {
-      // A keystroke must not feel the way of a command: its owner is at hand, and its schema is one comparison.
-      const owner = isKeystroke(given) ? live.peek(sessionId) : undefined
-      return owner === undefined
-        ? decided(sessionId, given, how)
-        : owner.submit({ ...(given as CommandBody<"terminal.write">), ...envelope(sessionId, how) })
+      if (!isKeystroke(given)) return decided(sessionId, given, how)
+      return Effect.suspend(() => {
+        const typed = type(sessionId, given.data.bytes, how)
+        if (typed === undefined) return decided(sessionId, given, how)
+        return typed.accepted ? Effect.succeed(typed.receipt) : Effect.fail(typed.rejection)
+      })
     }
 
     const decided: HoldfastService["command"] = Effect.fnUntraced(function* (sessionId, given, how) {
@@ -482,6 +494,7 @@ export const makeHoldfast = (
       swept,
       create,
       command,
+      type,
       fork,
       handoff,
       signal,
@@ -501,13 +514,6 @@ const calls: ReadonlyMap<string, string> = new Map([
 ])
 
 const decodeAction = Schema.decodeUnknownResult(WorkspaceAction)
-
-/** A `terminal.write` as its schema has it; anything else takes the common way, where what is wrong is named. */
-const isKeystroke = (given: unknown): boolean => {
-  const { data, type } = (given ?? {}) as { readonly type?: unknown; readonly data?: { readonly bytes?: unknown } }
-  const bytes = type === "terminal.write" ? data?.bytes : undefined
-  return bytes instanceof Uint8Array && bytes.byteLength <= maxWriteBytes
-}
 
 const malformed = (
   sessionId: SessionId,

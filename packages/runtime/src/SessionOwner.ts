@@ -13,6 +13,7 @@ import {
   decide,
   effectOf,
   effectsOf,
+  type EventBody,
   type EventInvalid,
   type EventLogService,
   LogUnavailable,
@@ -82,6 +83,11 @@ export interface OwnerParts {
   readonly people?: () => number
 }
 
+/** What came of a keystroke. */
+export type Typed =
+  | { readonly accepted: true; readonly receipt: Receipt }
+  | { readonly accepted: false; readonly rejection: CommandRejected }
+
 /** A live session. */
 export interface SessionOwner {
   /** The one that has the session now. */
@@ -91,6 +97,10 @@ export interface SessionOwner {
    * Decides a command. The receipt means: stored. One whose id was `justMade` cannot be a repeat, and no receipt is looked for.
    */
   readonly submit: (command: Command, justMade?: boolean) => Effect.Effect<Receipt, CommandError>
+  /**
+   * The plain way of a keystroke: written before it returns. Undefined where that has to wait or to ask: then it is submitted.
+   */
+  readonly type: (command: Command<"terminal.write">) => Typed | undefined
   /** Records what the runtime itself observed for the current generation. Waits until it is stored. */
   readonly tell: (events: ReadonlyArray<Observed>) => Effect.Effect<void>
   /** Asks the open backend for something that no event decides: the native side of a fork. */
@@ -360,23 +370,47 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
      * They keep the order in which they were submitted.
      */
     const write = (command: Command<"terminal.write">): Effect.Effect<Receipt, CommandError> => {
+      const typed = type(command)
+      if (typed !== undefined) return typed.accepted ? Effect.succeed(typed.receipt) : Effect.fail(typed.rejection)
       const decision = decide(state, command, { policy, capabilities: backend.capabilities })
       if (!decision.accepted) return Effect.fail(decision.rejection)
       const open = slot.current()
-      if (open === undefined) return busy(command, "the terminal is not open")
-      const receipt = { sessionId, commandId: command.commandId, firstSeq: state.seq + 1, lastSeq: state.seq }
-      receipts.add(receipt)
+      if (open === undefined) return Effect.fail(busyWith(command, "the terminal is not open"))
+      const receipt = taken(command)
       return Effect.matchEffect(open.ask({ type: "write", bytes: command.data.bytes }), {
         onFailure: (error) => {
           receipts.delete(command.commandId)
           return busy(command, error.message)
         },
         onSuccess: () => {
-          // A burst's first keystroke: that it was typed is logged under an id of its own, after the fact.
-          if (decision.events.length > 0) fork(Effect.ignore(enqueue({ ...command, commandId: makeCommandId() })))
+          noteTyping(command, decision.events)
           return Effect.succeed(receipt)
         }
       })
+    }
+
+    const type = (command: Command<"terminal.write">): Typed | undefined => {
+      const toTerminal = slot.current()?.write()
+      if (toTerminal === undefined || holds.refuses(command.type)) return undefined
+      const known = receipts.get(command.commandId)
+      if (known !== undefined) return { accepted: true, receipt: known }
+      const decision = decide(state, command, { policy, capabilities: backend.capabilities })
+      if (!decision.accepted) return decision
+      const refused = toTerminal(command.data.bytes)
+      if (refused !== undefined) return { accepted: false, rejection: busyWith(command, refused.message) }
+      noteTyping(command, decision.events)
+      return { accepted: true, receipt: taken(command) }
+    }
+
+    const taken = ({ commandId }: Command): Receipt => {
+      const receipt = { sessionId, commandId, firstSeq: state.seq + 1, lastSeq: state.seq }
+      receipts.add(receipt)
+      return receipt
+    }
+
+    /** A burst's first keystroke: that it was typed is logged under an id of its own, after the fact. */
+    const noteTyping = (command: Command, events: ReadonlyArray<EventBody>) => {
+      if (events.length > 0) fork(Effect.ignore(enqueue({ ...command, commandId: makeCommandId() })))
     }
 
     const until = (fits: (state: SessionState) => boolean): Effect.Effect<SessionState> =>
@@ -427,6 +461,7 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
       backend: () => backend,
       state: () => state,
       submit,
+      type,
       tell: (events) => tell(state.generation, events),
       ask,
       hold: holds.hold,
@@ -468,5 +503,8 @@ const stoppedOwner = new LogUnavailable({
   detail: "the session's owner has stopped: open the log again"
 })
 
+const busyWith = ({ sessionId, type }: Command, detail: string) =>
+  new CommandRejected({ sessionId, command: type, reason: "busy", detail })
+
 const busy = (command: Command, detail: string): Effect.Effect<never, CommandRejected> =>
-  Effect.fail(new CommandRejected({ sessionId: command.sessionId, command: command.type, reason: "busy", detail }))
+  Effect.fail(busyWith(command, detail))

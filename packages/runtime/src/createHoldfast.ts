@@ -2,10 +2,12 @@
 import { EventLog, type LogUnavailable, type SessionId } from "@holdfast/core"
 import { Effect, Layer, Logger, ManagedRuntime } from "effect"
 import { Holdfast, type HoldfastOptions, type HoldfastService } from "./Holdfast.ts"
-import { iterable, makeRun, plainly, type Promised, settle } from "./plain.ts"
+import { isKeystroke } from "./isKeystroke.ts"
+import { makeRun, plainly, type Promised, settle } from "./plain.ts"
 import type { AttachItem } from "./screen/Attach.ts"
 import type { SessionScreen } from "./screen/SessionScreen.ts"
 import { makeSessionReader, type SessionReader } from "./SessionReader.ts"
+import { iterable } from "./StreamIterator.ts"
 
 /** What must be done at the end: `await using` does it by itself. */
 export interface Closing {
@@ -53,10 +55,21 @@ export const createHoldfast = async (options: CreateHoldfast): Promise<PlainHold
   const runtime = ManagedRuntime.make(
     Holdfast.layer(rest).pipe(Layer.provideMerge(store), Layer.provideMerge(logger(onLog)))
   )
-  const holdfast = await opened(runtime, Holdfast)
+  const holdfast = typingPlainly(await opened(runtime, Holdfast))
   services.set(holdfast, runtime)
   return holdfast
 }
+
+/** A keystroke must not feel the way of a command: it is written before its promise is made. */
+const typingPlainly = (holdfast: PlainHoldfast): PlainHoldfast => ({
+  ...holdfast,
+  command: async (sessionId, given, options) => {
+    const typed = isKeystroke(given) ? holdfast.type(sessionId, given.data.bytes, options) : undefined
+    if (typed === undefined) return holdfast.command(sessionId, given, options)
+    if (!typed.accepted) throw typed.rejection
+    return typed.receipt
+  }
+})
 
 /** What plain runtimes are made of. */
 const services = new WeakMap<PlainHoldfast, ManagedRuntime.ManagedRuntime<Holdfast | EventLog, LogUnavailable>>()

@@ -1,5 +1,6 @@
 /** From Effect's types to promises and async iterables. */
-import { Cause, Context, Effect, Exit, type ManagedRuntime, Stream } from "effect"
+import { Cause, Effect, Exit, type ManagedRuntime, Stream } from "effect"
+import { iterable } from "./StreamIterator.ts"
 
 /** Turns each method that returns an Effect into one that returns a Promise. Errors reject as they are. */
 export type Promised<T> = {
@@ -45,10 +46,6 @@ const convert = (result: unknown, run: Run): unknown => {
   if (Effect.isEffect(result)) return run(result as Effect.Effect<unknown>)
   return Stream.isStream(result) ? iterable(result as Stream.Stream<unknown>) : result
 }
-
-/** A stream as an async iterable; `break` runs its finalizers. */
-export const iterable = <A, E>(stream: Stream.Stream<A, E>): AsyncIterable<A> =>
-  Stream.toAsyncIterableWith(stream, Context.empty())
 
 /**
  * Lets an `AbortSignal` end an iteration: `for await (const page of abortable(holdfast.follow(id, 0), signal))`. Ends

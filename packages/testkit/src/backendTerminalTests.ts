@@ -110,6 +110,28 @@ export const terminalTests = (make: MakeBackend, options: BackendSuiteOptions, s
     )
 
     it(
+      "takes keystrokes in one order, whether they are written plainly or performed, and neither once it has ended",
+      withBackend(make, options, (bench) =>
+        Effect.gen(function* () {
+          const typed = Buffer.from(Array.from({ length: 3_000 }, (_, at) => (at * 31) % 251))
+          const opened = yield* openSession(bench, script("stty raw -echo; printf ready; head -c 3000"))
+          yield* opened.waitForText("ready")
+          const { write } = opened.session
+          for (let at = 0; at < typed.length; at++) {
+            const bytes = typed.subarray(at, at + 1)
+            if (write === undefined || at % 5 === 0) yield* opened.perform({ type: "write", bytes })
+            else expect(write(bytes)).toBe(undefined)
+          }
+          yield* opened.ended
+          expect(opened.output()).toEqual(Buffer.concat([Buffer.from("ready"), typed]))
+          const late = yield* Effect.flip(opened.perform({ type: "write", bytes: typed }))
+          expect(late).toMatchObject({ _tag: "BackendRefused", command: "write" })
+          if (write !== undefined) expect(write(typed)).toMatchObject({ _tag: "BackendRefused", command: "write" })
+        })
+      )
+    )
+
+    it(
       "takes a large paste whole, in order, at the pace of its program",
       withBackend(make, options, (bench) =>
         Effect.gen(function* () {

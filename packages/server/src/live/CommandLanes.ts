@@ -17,6 +17,11 @@ export class CommandLanes {
     return this.#pending
   }
 
+  /** Whether nothing in the lane waits for its answer. */
+  isFree(lane: string): boolean {
+    return !this.#lanes.has(lane)
+  }
+
   add(lane: string, start: Start): void {
     this.#pending++
     const waiting = this.#lanes.get(lane)

@@ -424,8 +424,10 @@ export class LiveConnection implements PresenceMember {
       throw error
     }
     const { commandId, sessionId, typed } = keys
+    const lane = `keys ${sessionId}`
+    if (this.#lanes.isFree(lane) && this.#writeNow(sessionId, typed, commandId)) return
     this.#submit(
-      `keys ${sessionId}`,
+      lane,
       commandId,
       frame.byteLength,
       () => this.#write(sessionId, typed, commandId),
@@ -436,7 +438,18 @@ export class LiveConnection implements PresenceMember {
   /**
    * Once a caller's keystrokes were let through to a session, the door lets them through for as long as they are who they are:
    * labels and a token's role do not change, and what does change, a participant's role, is looked at by `decide` each time.
+   * Whether they are answered now.
    */
+  #writeNow(sessionId: SessionId, bytes: Uint8Array, commandId: CommandId): boolean {
+    if (!this.#writesTo.has(sessionId)) return false
+    const actor = this.identity.participantId as ParticipantId
+    const typed = this.#parts.holdfast.type(sessionId, bytes, { commandId, actor })
+    if (typed === undefined) return false
+    if (typed.accepted) this.#socket.sendTyped(commandId)
+    else this.#socket.send({ type: "rejected", commandId, problem: problemOf(typed.rejection) })
+    return true
+  }
+
   #write(sessionId: SessionId, bytes: Uint8Array, commandId: CommandId): Effect.Effect<Receipt, unknown> {
     const { access, holdfast } = this.#parts
     const command = { type: "terminal.write", data: { bytes } } as const
