@@ -50,6 +50,9 @@ export const readOutcome = (json: string | undefined, succeeded: boolean): Outco
   if (report.numPassedTests === 0 && failures.length === 0) return { passed: 0, failures: ["No test was found."] }
   return {
     passed: report.numPassedTests,
-    failures: failures.length > 0 || succeeded ? failures : ["The tests passed, and their run failed: an error outside of them, or processes that they left. See above."]
+    failures:
+      failures.length > 0 || succeeded
+        ? failures
+        : ["The tests passed, and their run failed: an error outside of them, or processes that they left. See above."]
   }
 }

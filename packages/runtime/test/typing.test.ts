@@ -52,9 +52,9 @@ const said = async (holdfast: PlainHoldfast, sessionId: SessionId, length: numbe
 describe("what somebody types", { timeout: 60_000 }, () => {
   it("comes in its order, by command and plainly, and is logged once a burst with its author", () =>
     inTerminal(async (holdfast, sessionId) => {
-      for (const letter of "abcdefghijklmnopqrstuvwxyz") {
-        if (letter < "n") expect(holdfast.type(sessionId, bytes(letter), { actor: anna })?.accepted).toBe(true)
-        else await holdfast.command(sessionId, keys(letter), { actor: anna })
+      for (const letters of ["ab", "cd", "ef", "gh", "ij", "kl", "mn", "op", "qr", "st", "uv", "wx", "yz"]) {
+        expect(holdfast.type(sessionId, bytes(letters[0]!), { actor: anna })?.accepted).toBe(true)
+        await holdfast.command(sessionId, keys(letters[1]!), { actor: anna })
       }
       expect(await said(holdfast, sessionId, 31)).toBe("readyabcdefghijklmnopqrstuvwxyz")
       const { typed } = await holdfast.until(sessionId, (state) => state.typed !== null)
