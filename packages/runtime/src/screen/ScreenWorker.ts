@@ -2,6 +2,7 @@
  * A thread that turns output into snapshots: it holds the screens that the snapshotter works on and does one job after
  * the other. It knows nothing of logs or sessions; see {@link ./Snapshotter.ts}.
  */
+import { setPriority } from "node:os"
 import { parentPort } from "node:worker_threads"
 import { ScreenPlayer } from "./ScreenPlayer.ts"
 import { stateDifferences } from "./ScreenState.ts"
@@ -104,6 +105,13 @@ const answer = async (job: ScreenJob): Promise<void> => {
   }
   parentPort?.postMessage(answered)
 }
+
+/** How far this thread stands back for others, as `nice` counts it. */
+const niceness = 10
+
+// Nobody waits for a snapshot, and the host's own thread is to have a core when it needs one. On Linux this is of the calling thread
+// alone; elsewhere it would be of the whole process.
+if (parentPort !== null && process.platform === "linux") setPriority(niceness)
 
 // Whoever asks waits for the answer before it asks again, so that jobs need no queue.
 parentPort?.on("message", (job: ScreenJob) => void answer(job))
