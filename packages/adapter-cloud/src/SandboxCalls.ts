@@ -1,8 +1,12 @@
 /** What is asked of a provider for one session, and its answers as the lifecycle takes them. Nothing fails, nothing is retried. */
 import type { SessionId } from "@holdfast/core"
 import { type SandboxInfo, type SandboxProvider, SandboxProviderError, type SandboxRequest } from "@holdfast/core/cloud"
-import { Cause, Effect } from "effect"
+import { Cause, Effect, Schedule } from "effect"
 import type { LifecycleInput } from "./lifecycle/LifecycleTypes.ts"
+
+/** What could not be destroyed is tried again after this, in milliseconds, and so often: for five minutes. */
+const insistEveryMs = 2_000
+const insistTries = 150
 
 /** Why a call failed. */
 interface Failed {
@@ -152,6 +156,16 @@ export const makeSandboxCalls = (
             ),
         () => ({ type: "destroyed", sandboxId }),
         ({ reason }) => ({ type: "destroyFailed", sandboxId, reason })
+      ),
+    /** Goes on to destroy what could not be destroyed in time. What is left even then is the sweep's. */
+    insist: (sandboxId: string): Effect.Effect<void> =>
+      provider.destroy(sandboxId).pipe(
+        Effect.retry({ schedule: Schedule.spaced(insistEveryMs), times: insistTries }),
+        Effect.catchCause((cause) =>
+          Cause.hasInterruptsOnly(cause)
+            ? Effect.void
+            : Effect.logWarning(`the sandbox ${sandboxId} could not be destroyed: ${failedBy(cause).reason}`)
+        )
       ),
     /** Whether it has ended by itself; undefined where it runs or nobody can say. */
     exited: (sandboxId: string) =>

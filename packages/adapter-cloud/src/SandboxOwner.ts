@@ -410,11 +410,13 @@ export const makeSandboxOwner = (parts: SandboxOwnerParts): Effect.Effect<Sandbo
       )
       while (!isOver(lifecycle)) {
         const { input, taken } = yield* mailbox.next(dueIn)
-        const before = lifecycle.phase
+        const { phase: before, sandboxId } = lifecycle
         const decided = decideLifecycle(lifecycle, input, now(), policy, breaker.get())
         lifecycle = decided.state
         // One whose bridge dies at once is not waited for until its time is up.
         if (before !== "connecting" && lifecycle.phase === "connecting") watch.exits()
+        const isGivenUp = before === "destroying" && (input.type === "destroyFailed" || input.type === "tick")
+        if (isGivenUp && lifecycle.phase !== before && sandboxId !== null) parts.background(calls.insist(sandboxId))
         breaker.set(decided.breaker)
         for (const action of decided.actions) yield* execute(action)
         if (lifecycle.isOpen && generation?.isOpening() === true) {

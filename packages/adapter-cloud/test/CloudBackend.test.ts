@@ -362,6 +362,22 @@ describe("A cloud session", () => {
   )
 })
 
+describe("A sandbox that cannot be destroyed at once", () => {
+  test(
+    "is destroyed all the same, though the session is over",
+    ({ openSession, scripted, until }) =>
+      Effect.gen(function* () {
+        scripted.clinging.times = 2
+        const { bridge, sessionId } = yield* openSession(pty)
+        bridge.events({ generation: 1, first: 1, events: [output("x".repeat(5_000))] })
+        yield* until(sessionId, isOver)
+        expect(scripted.destroyed).toEqual([])
+        yield* Effect.promise(() => scripted.until(() => scripted.destroyed.length === 1))
+      }),
+    { quotas: { totalBytes: 4_000 } }
+  )
+})
+
 describe("A provider's error", () => {
   test("that will pass is tried again, not before the wait that it names", ({ holdfast, scripted, serve, until }) =>
     Effect.gen(function* () {

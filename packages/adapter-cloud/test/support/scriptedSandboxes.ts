@@ -135,6 +135,7 @@ export const makeScriptedSandboxes = (options: { readonly owner?: string } = {})
   const requests: Array<SandboxRequest & { readonly snapshotId?: string }> = []
   const destroyed: Array<string> = []
   const failures: Array<Partial<SandboxProviderError>> = []
+  const clinging = { times: 0 }
   const waiters = new Set<() => void>()
   let count = 0
 
@@ -197,9 +198,11 @@ export const makeScriptedSandboxes = (options: { readonly owner?: string } = {})
         stored.delete(snapshotId)
       }),
     destroy: (sandboxId) =>
-      Effect.sync(() => {
+      Effect.suspend(() => {
+        if (clinging.times-- > 0) return Effect.fail(fail("destroy", "unavailable"))
         if (sandboxes.delete(sandboxId)) destroyed.push(sandboxId)
         for (const wake of waiters) wake()
+        return Effect.void
       })
   }
 
@@ -227,6 +230,8 @@ export const makeScriptedSandboxes = (options: { readonly owner?: string } = {})
     destroyed,
     /** The next spawns fail so. */
     failures,
+    /** So many tries to destroy fail. */
+    clinging,
     until,
     /** Waits for the spawn of this number, 1, 2 …; what it was asked with. */
     spawn: async (number: number) => {
