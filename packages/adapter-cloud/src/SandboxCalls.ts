@@ -4,9 +4,9 @@ import { type SandboxInfo, type SandboxProvider, SandboxProviderError, type Sand
 import { Cause, Effect, Schedule } from "effect"
 import type { LifecycleInput } from "./lifecycle/LifecycleTypes.ts"
 
-/** What could not be destroyed is tried again after this, in milliseconds, and so often: for five minutes. */
+/** What could not be destroyed is tried again this long after each try, and given up after five minutes, in milliseconds. */
 const insistEveryMs = 2_000
-const insistTries = 150
+const insistForMs = 300_000
 
 /** Why a call failed. */
 interface Failed {
@@ -160,7 +160,11 @@ export const makeSandboxCalls = (
     /** Goes on to destroy what could not be destroyed in time. What is left even then is the sweep's. */
     insist: (sandboxId: string): Effect.Effect<void> =>
       provider.destroy(sandboxId).pipe(
-        Effect.retry({ schedule: Schedule.spaced(insistEveryMs), times: insistTries }),
+        Effect.retry(Schedule.spaced(insistEveryMs)),
+        Effect.timeoutOrElse({
+          duration: insistForMs,
+          orElse: () => Effect.logWarning(`the sandbox ${sandboxId} could not be destroyed within ${insistForMs} ms`)
+        }),
         Effect.catchCause((cause) =>
           Cause.hasInterruptsOnly(cause)
             ? Effect.void

@@ -396,10 +396,11 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
       if (known !== undefined) return { accepted: true, receipt: known }
       const decision = decide(state, command, { policy, capabilities: backend.capabilities })
       if (!decision.accepted) return decision
-      const refused = toTerminal(command.data.bytes)
-      if (refused !== undefined) return { accepted: false, rejection: busyWith(command, refused.message) }
+      const refused = refusalOf(() => toTerminal(command.data.bytes))
+      if (refused !== undefined) return { accepted: false, rejection: busyWith(command, refused) }
+      const receipt = taken(command)
       noteTyping(command, decision.events)
-      return { accepted: true, receipt: taken(command) }
+      return { accepted: true, receipt }
     }
 
     const taken = ({ commandId }: Command): Receipt => {
@@ -502,6 +503,15 @@ const stoppedOwner = new LogUnavailable({
   reason: "closed",
   detail: "the session's owner has stopped: open the log again"
 })
+
+/** Why a plain write did not happen. What a backend throws must not reach a host's event loop, which called it without a fiber. */
+const refusalOf = (write: () => BackendRefused | undefined): string | undefined => {
+  try {
+    return write()?.message
+  } catch (error) {
+    return `the backend failed to write: ${error instanceof Error ? error.message : String(error)}`
+  }
+}
 
 const busyWith = ({ sessionId, type }: Command, detail: string) =>
   new CommandRejected({ sessionId, command: type, reason: "busy", detail })

@@ -2,9 +2,10 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { ptyBackend } from "@holdfast/adapter-pty"
-import { makeCommandId, type ParticipantId, type SessionId } from "@holdfast/core"
+import { type Backend, layerMemory, makeCommandId, type ParticipantId, type SessionId } from "@holdfast/core"
 import { createHoldfast, type PlainHoldfast } from "@holdfast/runtime"
 import { SqliteEventLog } from "@holdfast/store-sqlite"
+import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { isClosed, isOpen } from "./fixtures.ts"
 
@@ -94,6 +95,28 @@ describe("what somebody types", { timeout: 60_000 }, () => {
       await expect(holdfast.command(sessionId, keys("x"))).rejects.toMatchObject({ reason: "illegal_state" })
       expect(await said(holdfast, sessionId, 5)).toBe("ready")
     }))
+
+  it("is refused where the backend's own code throws, and the runtime lives", async () => {
+    const pty = ptyBackend()
+    const broken: Backend = {
+      ...pty,
+      open: (request) =>
+        Effect.map(pty.open(request), (session) => ({
+          ...session,
+          write: () => {
+            throw new Error("the wire is cut")
+          }
+        }))
+    }
+    await using holdfast = await createHoldfast({ store: layerMemory, backends: [broken] })
+    const spec = { profile: "command", command: "cat", args: [] }
+    const { sessionId } = await holdfast.create({ backend: "pty", spec })
+    await holdfast.until(sessionId, isOpen)
+    const refusal = { reason: "busy", detail: "the backend failed to write: the wire is cut" }
+    expect(holdfast.type(sessionId, bytes("x"))).toMatchObject({ accepted: false, rejection: refusal })
+    await expect(holdfast.command(sessionId, keys("x"))).rejects.toMatchObject(refusal)
+    expect((await holdfast.state(sessionId)).chart.lifecycle).toBe("open")
+  })
 
   it("is no promise of a session that is not at hand", () =>
     inTerminal(async (holdfast, sessionId) => {

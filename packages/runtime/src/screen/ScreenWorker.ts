@@ -111,7 +111,13 @@ const niceness = 10
 
 // Nobody waits for a snapshot, and the host's own thread is to have a core when it needs one. On Linux this is of the calling thread
 // alone; elsewhere it would be of the whole process.
-if (parentPort !== null && process.platform === "linux") setPriority(niceness)
+if (parentPort !== null && process.platform === "linux") {
+  try {
+    setPriority(niceness)
+  } catch {
+    // Where the system does not allow that, screens are made all the same, and the host's thread waits a little more.
+  }
+}
 
 // Whoever asks waits for the answer before it asks again, so that jobs need no queue.
 parentPort?.on("message", (job: ScreenJob) => void answer(job))
