@@ -8,6 +8,13 @@ import type { TurnControl } from "./TurnControl.ts"
 /** Milliseconds within which the turn of a compaction starts, which takes some ten. Past it, it counts as taken all the same. */
 const compactionStartMs = 10_000
 
+/** Waits between two tries to end a command that no thread knows yet, in milliseconds. */
+const shortestStopWaitMs = 10
+const longestStopWaitMs = 250
+
+/** Tries to end a command, some five seconds in all: it is known within some milliseconds of being told of. */
+const stopTries = 25
+
 type Command<T extends BackendCommand["type"]> = Extract<BackendCommand, { readonly type: T }>
 
 /** Chooses model, effort and mode for the turns that follow. Codex keeps them with the thread. */
@@ -80,19 +87,35 @@ export const fork = (thread: OpenThread, command: Command<"fork">): Performing =
     )
   )
 
-/** Ends a command, in its turn or in the background. Which thread runs it, its own or that of a sub-agent, is tried out. */
+/**
+ * Ends a command, in its turn or in the background. Which thread runs it, its own or that of a sub-agent, is tried out. Codex
+ * tells of a command shortly before it can end it, so while it runs and no thread knows it, it is asked again.
+ */
 export const stopItem = (thread: OpenThread, command: Command<"stopItem">): Performing =>
   Effect.gen(function* () {
-    const processId = processOf(thread, command.itemId)
-    if (processId === undefined) return yield* refuse(thread, command, "no command with this id runs")
-    for (const threadId of thread.normaliser.threads()) {
-      const { terminated } = yield* thread.server
-        .request("thread/backgroundTerminals/terminate", { threadId, processId })
-        .pipe(Effect.catch(failing(thread, command)))
-      if (terminated === true) break
+    if (processOf(thread, command.itemId) === undefined) {
+      return yield* refuse(thread, command, "no command with this id runs")
     }
-    return done
+    for (let tries = 1, wait = shortestStopWaitMs; ; tries++, wait = Math.min(wait * 2, longestStopWaitMs)) {
+      const processId = processOf(thread, command.itemId)
+      if (processId === undefined || (yield* terminate(thread, command, processId))) return done
+      if (tries >= stopTries) return yield* refuse(thread, command, "Codex cannot end this command yet", true)
+      yield* Effect.sleep(wait)
+    }
   })
+
+/** Whether a thread knew the process, and ended it. */
+const terminate = (thread: OpenThread, command: Command<"stopItem">, processId: string) =>
+  Effect.gen(function* () {
+    for (const threadId of thread.normaliser.threads()) {
+      const { terminated } = yield* thread.server.request("thread/backgroundTerminals/terminate", {
+        threadId,
+        processId
+      })
+      if (terminated === true) return true
+    }
+    return false
+  }).pipe(Effect.catch(failing(thread, command)))
 
 const processOf = ({ normaliser }: OpenThread, itemId: ItemId): string | undefined =>
   normaliser.openCommands().find((command) => command.itemId === itemId)?.processId

@@ -219,6 +219,28 @@ describe("A Codex that misbehaves", () => {
       assert.strictEqual((yield* session.end(turnId)).said, "Steered")
     }))
 
+  for (const [name, fault] of [
+    ["that it cannot end yet is asked again", "early command"],
+    ["that it never ends has that refused, to be tried again", "endless command"]
+  ] as const) {
+    test(`by telling of a command ${name}`, () =>
+      Effect.gen(function* () {
+        const { backend, spec } = yield* faulty(fault)
+        const session = yield* openSession(backend, spec)
+        const { turnId } = yield* session.send("Hi")
+        const { data } = yield* session.event("item.started", (event) => event.data.kind === "tool_call")
+        const stopped = yield* Effect.result(session.perform({ type: "stopItem", itemId: data.itemId }))
+        if (fault === "endless command") {
+          assert.strictEqual(stopped._tag, "Failure")
+          assert.deepInclude((stopped as { failure?: unknown }).failure, { command: "stopItem", retryable: true })
+          return
+        }
+        assert.strictEqual(stopped._tag, "Success")
+        yield* session.event("item.completed", (event) => event.data.itemId === data.itemId)
+        yield* session.end(turnId)
+      }))
+  }
+
   test("by a flood is held back until its events are taken, and nothing is lost", () =>
     Effect.gen(function* () {
       const { backend, spec } = yield* faulty("flood")

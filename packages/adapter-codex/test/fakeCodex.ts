@@ -39,6 +39,10 @@ export type Fault =
   | "chatter"
   /** It writes 8 MiB of deltas in each turn. */
   | "flood"
+  /** It tells of a command that it cannot end yet, when it is asked to the first two times. */
+  | "early command"
+  /** It tells of a command that it can never end. */
+  | "endless command"
 
 const fault = (process.env["FAKE_CODEX"] ?? "none") as Fault
 
@@ -62,6 +66,8 @@ const refused = new Map<string, number>()
 const waiting = new Map<number, (message: Message) => void>()
 let started: (() => void) | undefined
 let running: string | undefined
+let endCommand: (() => void) | undefined
+let ends = 0
 
 /** Asks the client, with ids from 0 as the real one; gives the whole response. */
 const ask = (method: string, params: object, id = requests++) =>
@@ -69,6 +75,17 @@ const ask = (method: string, params: object, id = requests++) =>
     waiting.set(id, resolve)
     send({ id, method, params })
   })
+
+/** The command of a turn; it is over once it was ended. */
+const runCommand = (threadId: string, turnId: string) => {
+  const item = { type: "commandExecution", id: `call_${turnId}`, command: "sleep 60", cwd: "/", processId: "1000" }
+  const state = { commandActions: [], status: "inProgress", aggregatedOutput: null, exitCode: null, durationMs: null }
+  tell("item/started", { threadId, turnId, item: { ...item, ...state } })
+  endCommand = () => {
+    tell("item/completed", { threadId, turnId, item: { ...item, ...state, status: "failed", exitCode: -1 } })
+    finish(threadId, turnId)
+  }
+}
 
 const say = (threadId: string, turnId: string, text: string) => {
   const item = { type: "agentMessage", id: `msg_${turnId}_${text.length}`, text }
@@ -102,6 +119,11 @@ const turn = async (threadId: string, turnId: string, params: NonNullable<Messag
     case "silence":
       begin(threadId, turnId, clientId, input)
       silent = true
+      return
+    case "early command":
+    case "endless command":
+      begin(threadId, turnId, clientId, input)
+      runCommand(threadId, turnId)
       return
   }
   begin(threadId, turnId, clientId, input)
@@ -152,6 +174,12 @@ const answer = ({ id, method, params = {} }: Message): object | undefined => {
     case "model/list":
     case "thread/backgroundTerminals/list":
       return { result: { data: [], nextCursor: null } }
+    case "thread/backgroundTerminals/terminate":
+      ends += 1
+      if (fault === "endless command" || ends <= 2) return { result: { terminated: false } }
+      send({ id, result: { terminated: true } })
+      endCommand?.()
+      return undefined
     case "thread/unsubscribe":
       send({ id, result: { status: "unsubscribed" } })
       tell("thread/closed", { threadId })
