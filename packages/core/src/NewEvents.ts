@@ -4,20 +4,42 @@
  */
 import { Result, Schema, SchemaIssue } from "effect"
 import { type AppendOptions, EventInvalid, maxAppendEvents, maxEventBytes } from "./EventLog.ts"
-import { type EventData, type EventRecord, type NewEvent, NewEventEnvelope } from "./EventRecord.ts"
+import { type EventData, type EventRecord, type NewEvent, NewEventEnvelope, weigh } from "./EventRecord.ts"
 import { isUuidV7, type SessionId } from "./Ids.ts"
+import { copyPlainJson } from "./PlainJson.ts"
 import { eventSchemas, invalidBecause, isKnownType } from "./SessionEvent.ts"
 
 /** An event that a log may store: nothing in it can be changed by its writer any more. */
-export interface CheckedEvent {
-  /** The event as it was given, with its payload frozen or copied. Its `data` is still the writer's: store {@link json}. */
+export class CheckedEvent {
+  /** The event as it was given, with its payload frozen or copied. Its `data` is still the writer's: take {@link data}. */
   readonly event: NewEvent
   /** The payload is a copy, which nobody else has: it may be given away. */
   readonly isCopied: boolean
-  /** The event's data as JSON text: this is what is stored, and what every reader gets parsed. */
-  readonly json: string
-  /** Bytes of the JSON text, at most three of its UTF-16 units too high, and of the payload. */
-  readonly size: number
+  #data: EventData | undefined
+  #json: string | undefined
+
+  /** Of its data as a copy that is plain JSON, as JSON text, or as both. */
+  constructor(event: NewEvent, isCopied: boolean, data: EventData | undefined, json: string | undefined) {
+    this.event = event
+    this.isCopied = isCopied
+    this.#data = data
+    this.#json = json
+  }
+
+  /** What every reader gets as the event's data: what {@link json} is read as. */
+  get data(): EventData {
+    return (this.#data ??= JSON.parse(this.json) as EventData)
+  }
+
+  /** The event's data as JSON text: this is what is stored. A log in memory need not ask for it. */
+  get json(): string {
+    return (this.#json ??= JSON.stringify(this.#data))
+  }
+
+  /** UTF-16 units of {@link json} and bytes of the payload. */
+  get size(): number {
+    return this.json.length + (this.event.bytes?.byteLength ?? 0)
+  }
 }
 
 const isEnvelope = Schema.is(NewEventEnvelope)
@@ -25,7 +47,7 @@ const explainEnvelope = Schema.decodeUnknownResult(Schema.toType(NewEventEnvelop
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
 
 /**
- * Checks an append and takes its events out of their writer's hands: payloads are copied unless they are frozen, data becomes JSON text. What
+ * Checks an append and takes its events out of their writer's hands: data is copied, payloads unless they are frozen. What
  * JSON has no word for is dropped (`undefined`) or refused (cycles, bigint).
  */
 export const checkNewEvents = (
@@ -79,20 +101,24 @@ const checkEvent = (event: NewEvent, isFrozen: boolean): CheckedEvent | Refusal 
   if (!isPlainEnvelope(event) && !isEnvelope(event)) return explain(explainEnvelope(event), "")
   if (event.actor?.isWellFormed() === false) return { field: ".actor", expected: "well-formed Unicode text" }
   if (invalidBecause(event) !== undefined) return explainData(event)
-  const json = toJson(event.data)
-  if (json === undefined) return { field: ".data", expected: "plain JSON, without cycles or bigint" }
-  const payload = event.bytes?.byteLength ?? 0
-  // A UTF-16 unit is at most three bytes of UTF-8: only what comes near the limit is counted exactly.
-  let size = json.length + payload
-  if (json.length * 3 + payload > maxEventBytes) size = new TextEncoder().encode(json).byteLength + payload
-  if (size > maxEventBytes) {
-    return { field: payload * 2 > size ? ".bytes" : ".data", expected: `at most ${maxEventBytes} bytes, not ${size}` }
+  const data = copyPlainJson(event.data) as EventData | undefined
+  let json: string | undefined
+  // A unit of UTF-16 is at most six bytes of JSON, an escape: only what comes near the limit is counted.
+  if (data === undefined || weigh(event) * 6 > maxEventBytes) {
+    json = toJson(data ?? event.data)
+    if (json === undefined) return { field: ".data", expected: "plain JSON, without cycles or bigint" }
+    const payload = event.bytes?.byteLength ?? 0
+    const size =
+      payload + (json.length * 3 + payload > maxEventBytes ? new TextEncoder().encode(json).byteLength : json.length)
+    if (size > maxEventBytes) {
+      return { field: payload * 2 > size ? ".bytes" : ".data", expected: `at most ${maxEventBytes} bytes, not ${size}` }
+    }
   }
   const { bytes } = event
-  if (bytes === undefined) return { event, json, size, isCopied: false }
+  if (bytes === undefined) return new CheckedEvent(event, false, data, json)
   // A view of a larger buffer is copied in any case: it would keep the rest of it alive.
   const isCopied = !isFrozen || bytes.byteLength !== bytes.buffer.byteLength
-  return { event: isCopied ? { ...event, bytes: new Uint8Array(bytes) } : event, json, size, isCopied }
+  return new CheckedEvent(isCopied ? { ...event, bytes: new Uint8Array(bytes) } : event, isCopied, data, json)
 }
 
 const toJson = (data: EventData): string | undefined => {
@@ -123,8 +149,8 @@ const explain = (checked: Result.Result<unknown, Schema.SchemaError>, prefix: st
   return { field, expected: message === "Missing key" ? "a value, not nothing" : message.replace(/^Expected /, "") }
 }
 
-/** Makes the record of a checked event. Its data is parsed from what is stored, so that all readers see the same. */
-export const recordOf = (sessionId: SessionId, seq: number, { event, json }: CheckedEvent): EventRecord => {
+/** Makes the record of a checked event. Its data means what is stored, so that all readers see the same. */
+export const recordOf = (sessionId: SessionId, seq: number, { data, event }: CheckedEvent): EventRecord => {
   const { actor, at, bytes, cause, generation, origin, type, version } = event
   const record: { -readonly [K in keyof EventRecord]: EventRecord[K] } = {
     sessionId,
@@ -133,7 +159,7 @@ export const recordOf = (sessionId: SessionId, seq: number, { event, json }: Che
     generation,
     type,
     version,
-    data: JSON.parse(json) as EventData
+    data
   }
   if (bytes !== undefined) record.bytes = bytes
   if (actor !== undefined) record.actor = actor
