@@ -2,16 +2,8 @@
  * Runs git: without a shell, with an environment and settings of our own, with a deadline, with bounded output, and with an
  * end of all that it started when it is interrupted.
  */
-import {
-  findProgram,
-  identify,
-  makeEnvironment,
-  type ProcessIdentity,
-  processMarkerName,
-  terminateTree
-} from "@holdfast/process"
+import { findProgram, makeEnvironment, type OwnedProgram, processMarkerName, startProgram } from "@holdfast/process"
 import { Deferred, Effect, type Scope } from "effect"
-import { type ChildProcess, spawn } from "node:child_process"
 import type { Duplex, Readable } from "node:stream"
 import { answerPrompt, credentialHelper, type CredentialPrompt } from "./CredentialPrompt.ts"
 import { type GitError, gitError } from "./GitError.ts"
@@ -118,13 +110,6 @@ export interface GitResult {
   readonly words: string
 }
 
-interface Running {
-  readonly child: ChildProcess
-  readonly identity: ProcessIdentity | undefined
-  readonly exited: Deferred.Deferred<number | null>
-  readonly closed: Deferred.Deferred<void>
-}
-
 /** Runs git to its end, whatever its exit code is. */
 export const runGit = (run: GitRun): Effect.Effect<GitResult, GitError> => {
   const timeoutMs = run.timeoutMs ?? localTimeoutMs
@@ -137,24 +122,24 @@ export const runGit = (run: GitRun): Effect.Effect<GitResult, GitError> => {
 }
 
 const attend = Effect.fnUntraced(function* (run: GitRun): Effect.fn.Return<GitResult, GitError, Scope.Scope> {
-  const { child, closed, exited } = yield* start(run)
-  const words = keepWords(child.stderr!, run.onLine)
-  const output = run.take === undefined ? keepOutput(child, run.maxOutput ?? defaultMaxOutput) : undefined
+  const git = yield* start(run)
+  const words = keepWords(git.stderr, run.onLine)
+  const output = run.take === undefined ? keepOutput(git, run.maxOutput ?? defaultMaxOutput) : undefined
   const taken = Deferred.makeUnsafe<void, unknown>()
-  run.take?.(child.stdout!).then(
+  run.take?.(git.stdout).then(
     () => Deferred.doneUnsafe(taken, Effect.void),
     (error: unknown) => Deferred.doneUnsafe(taken, Effect.fail(error))
   )
-  feed(child, run.stdin)
-  if (run.credentials !== undefined) yield* Effect.forkScoped(answerPrompt(child.stdio[3] as Duplex, run.credentials))
+  feed(git, run.stdin)
+  if (run.credentials !== undefined) yield* Effect.forkScoped(answerPrompt(git.stdio[3] as Duplex, run.credentials))
 
   if (run.take !== undefined) {
     yield* Deferred.await(taken).pipe(
       Effect.mapError((cause) => gitError(run.operation, failureOfSystem(cause), String((cause as Error).message)))
     )
   }
-  const exitCode = yield* Deferred.await(exited)
-  yield* Effect.timeoutOption(Deferred.await(closed), closeWaitMs)
+  const { exitCode } = yield* git.exited
+  yield* Effect.timeoutOption(git.closed, closeWaitMs)
   return {
     exitCode,
     stdout: output?.bytes() ?? Buffer.alloc(0),
@@ -172,7 +157,7 @@ const failureOfSystem = (cause: unknown) => {
 export const tooLarge = (maxBytes: number): Error =>
   Object.assign(new Error(`it is larger than the bound of ${maxBytes} bytes`), { code: "ERR_TOO_LARGE" })
 
-const start = (run: GitRun): Effect.Effect<Running, GitError, Scope.Scope> => {
+const start = (run: GitRun): Effect.Effect<OwnedProgram, GitError, Scope.Scope> => {
   const env = makeEnvironment({ host: run.env, pass: passedNames, values: { ...ownValues, ...run.values } })
   const program = findProgram("git", run.cwd, env)
   if ("expected" in program) {
@@ -182,69 +167,25 @@ const start = (run: GitRun): Effect.Effect<Running, GitError, Scope.Scope> => {
   }
   const helper = run.credentials === undefined ? [] : ["-c", `credential.helper=${credentialHelper}`]
   const args = [...settings, "-c", "credential.helper=", ...helper, ...run.args]
-  return Effect.acquireRelease(
-    Effect.gen(function* () {
-      const exited: Running["exited"] = Deferred.makeUnsafe()
-      const closed: Running["closed"] = Deferred.makeUnsafe()
-      const child = yield* Effect.callback<ChildProcess, GitError>((resume) => {
-        const cannot = (error: Error) =>
-          resume(Effect.fail(gitError(run.operation, "failed", `git could not be started: ${error.message}`)))
-        try {
-          const started = spawn(program.path, args, {
-            cwd: run.cwd,
-            env,
-            // In a group of its own: a Ctrl-C in the host's terminal is the host's to handle.
-            detached: true,
-            windowsHide: true,
-            stdio: ["pipe", "pipe", "pipe", ...(run.credentials === undefined ? [] : (["pipe"] as const))]
-          })
-          started.once("spawn", () => resume(Effect.succeed(started)))
-          started.once("error", cannot)
-          started.once("exit", (exitCode) => Deferred.doneUnsafe(exited, Effect.succeed(exitCode)))
-          started.once("close", () => Deferred.doneUnsafe(closed, Effect.void))
-        } catch (error) {
-          cannot(error as Error)
-        }
-      })
-      const identity = yield* identify(child.pid!).pipe(Effect.orElseSucceed(() => undefined))
-      return { child, identity, exited, closed }
-    }).pipe(Effect.uninterruptible),
-    end
+  const pipes = run.credentials === undefined ? 0 : 1
+  return startProgram({ command: program.path, args, cwd: run.cwd, env, pipes }).pipe(
+    Effect.mapError(({ reason }) => gitError(run.operation, "failed", `git could not be started: ${reason}`))
   )
 }
 
-const end = ({ child, exited, identity }: Running): Effect.Effect<void> =>
-  Effect.suspend(() =>
-    Deferred.isDoneUnsafe(exited) ? Effect.void : terminateTree({ root: identity }, { graceMs: 0 })
-  ).pipe(
-    Effect.catch((error) => {
-      // Without a view of the processes there is still our own child.
-      child.kill("SIGKILL")
-      return Effect.logError(`git's processes could not be ended: ${error.message}`)
-    }),
-    Effect.ensuring(
-      Effect.sync(() => {
-        for (const stream of child.stdio) stream?.destroy()
-      })
-    )
-  )
-
-const feed = (child: ChildProcess, input: GitRun["stdin"]) => {
-  const { stdin } = child
-  // git need not read its input, and may end before it has.
-  stdin!.on("error", () => undefined)
-  if (input === undefined || typeof input === "string" || input instanceof Uint8Array) stdin!.end(input ?? "")
-  else input.once("error", () => child.kill("SIGKILL")).pipe(stdin!)
+const feed = ({ kill, stdin }: OwnedProgram, input: GitRun["stdin"]) => {
+  if (input === undefined || typeof input === "string" || input instanceof Uint8Array) stdin.end(input ?? "")
+  else input.once("error", kill).pipe(stdin)
 }
 
-const keepOutput = (child: ChildProcess, room: number) => {
+const keepOutput = ({ kill, stdout }: OwnedProgram, room: number) => {
   const kept: Array<Buffer> = []
   let isTruncated = false
-  child.stdout!.on("data", (bytes: Buffer) => {
+  stdout.on("data", (bytes: Buffer) => {
     if (bytes.byteLength > room && !isTruncated) {
       isTruncated = true
       // Nobody reads the rest: git need not make it.
-      child.kill("SIGKILL")
+      kill()
     }
     if (room > 0) kept.push(bytes.subarray(0, room))
     room -= Math.min(room, bytes.byteLength)

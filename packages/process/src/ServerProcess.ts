@@ -1,8 +1,15 @@
 /** A server that a program starts for itself, such as an agent's: with an owner, an end, and nothing left of it after. */
-import { Deferred, Effect, Schema, type Scope } from "effect"
+import { Deferred, Effect, type Scope } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import type { Readable, Writable } from "node:stream"
 import { fileURLToPath } from "node:url"
+import {
+  destroyPipes,
+  type ProgramExit,
+  type ProgramNotStarted,
+  startChild,
+  type StartedChild
+} from "./OwnedProgram.ts"
 import type { ProcessIdentity } from "./ProcessIdentity.ts"
 import { processMarkerName } from "./ProcessMarker.ts"
 import { identify, terminateTree } from "./Processes.ts"
@@ -33,12 +40,6 @@ export interface ServerLaunch {
   readonly keeper?: boolean
 }
 
-/** How a server ended. */
-export interface ServerExit {
-  readonly exitCode: number | null
-  readonly signal: string | null
-}
-
 /** A server that runs. */
 export interface ServerProcess {
   /**
@@ -55,17 +56,7 @@ export interface ServerProcess {
   /** The end of what it wrote to stderr, without colours. */
   readonly lastWords: () => string
   /** Completes when it has ended, however it ended. */
-  readonly exited: Effect.Effect<ServerExit>
-}
-
-/** The system would not start it. */
-export class ServerNotStarted extends Schema.TaggedError<ServerNotStarted>("@holdfast/process/ServerNotStarted")(
-  "ServerNotStarted",
-  { command: Schema.String, reason: Schema.String }
-) {
-  override get message() {
-    return `${this.command} could not be started: ${this.reason}`
-  }
+  readonly exited: Effect.Effect<ProgramExit>
 }
 
 /** The keeper's file: source while developing, JavaScript once built. */
@@ -74,27 +65,16 @@ const keeperUrl = import.meta.url.endsWith(".ts")
   : new URL("./keeper.js", import.meta.url)
 
 /** Starts a server. The scope's end stops it, and completes when nothing of it is left. */
-export const startServer = (launch: ServerLaunch): Effect.Effect<ServerProcess, ServerNotStarted, Scope.Scope> =>
+export const startServer = (launch: ServerLaunch): Effect.Effect<ServerProcess, ProgramNotStarted, Scope.Scope> =>
   Effect.acquireRelease(start(launch), (running) => stop(running, launch)).pipe(Effect.map(({ server }) => server))
 
-interface Running {
+interface Running extends Omit<StartedChild, "closed"> {
   readonly server: ServerProcess
-  readonly child: ChildProcess
-  readonly exited: Deferred.Deferred<ServerExit>
 }
 
-const start = (launch: ServerLaunch): Effect.Effect<Running, ServerNotStarted> =>
+const start = (launch: ServerLaunch): Effect.Effect<Running, ProgramNotStarted> =>
   Effect.gen(function* () {
-    const exited = Deferred.makeUnsafe<ServerExit>()
-    const child = yield* Effect.callback<ChildProcess, ServerNotStarted>((resume) => {
-      const started = spawnChild(launch)
-      started.once("spawn", () => resume(Effect.succeed(started)))
-      started.once("error", (error) =>
-        resume(Effect.fail(new ServerNotStarted({ command: launch.command, reason: error.message })))
-      )
-      started.once("exit", (exitCode, signal) => Deferred.doneUnsafe(exited, Effect.succeed({ exitCode, signal })))
-      // Started all the same: whoever waits is interrupted only once it is known to run or not.
-    }).pipe(Effect.uninterruptible)
+    const { child, exited } = yield* startChild(launch.command, () => spawnChild(launch))
     let words = ""
     child.stderr!.setEncoding("utf8").on("data", (text: string) => {
       words = (words + text).slice(-maxLastWords)
@@ -168,13 +148,7 @@ const stop = ({ child, exited, server }: Running, launch: ServerLaunch): Effect.
       if (launch.keeper !== true) child.kill("SIGKILL")
       return Effect.logError(`a server's processes could not be ended: ${error.message}`)
     }),
-    Effect.ensuring(
-      Effect.sync(() => {
-        child.stdin?.destroy()
-        child.stdout?.destroy()
-        child.stderr?.destroy()
-      })
-    )
+    Effect.ensuring(destroyPipes(child))
   )
 
 // oxlint-disable-next-line no-control-regex -- the escape character is what it looks for

@@ -1,5 +1,5 @@
 /**
- * Programs and processes: finding a program, what it is given, starting a server; who is alive, what came from whom, and
+ * Programs and processes: finding a program, what it is given, running it or keeping it as a server; who is alive, what came from whom, and
  * ending all of it. Linux and macOS; Windows as far as it goes, untested. The functions are Effects; `promises` has those
  * that look at processes for everyone else.
  */
@@ -9,6 +9,13 @@ import { terminateTree } from "./TerminateTree.ts"
 
 export * from "./AgentProgram.ts"
 export * from "./Environment.ts"
+export {
+  type OwnedProgram,
+  type ProgramExit,
+  type ProgramLaunch,
+  ProgramNotStarted,
+  startProgram
+} from "./OwnedProgram.ts"
 export * from "./Program.ts"
 export * from "./ServerProcess.ts"
 export * from "./SharedServer.ts"

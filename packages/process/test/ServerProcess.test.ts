@@ -5,7 +5,7 @@ import { randomUUID } from "node:crypto"
 import { once } from "node:events"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
-import { promises, type ServerLaunch, ServerNotStarted, type ServerProcess, startServer } from "../src/index.ts"
+import { ProgramNotStarted, promises, type ServerLaunch, type ServerProcess, startServer } from "../src/index.ts"
 import { until } from "./trees.ts"
 
 const { isAlive, tree } = promises
@@ -13,7 +13,8 @@ const { isAlive, tree } = promises
 /** A bash script as a server. */
 const launch = (script: string, more: Partial<ServerLaunch> = {}): ServerLaunch => ({
   command: "/bin/bash",
-  args: ["-c", script],
+  // Its input may be a socket: without this bash takes it for a remote login, and reads somebody's start-up files.
+  args: ["--norc", "-c", script],
   cwd: "/",
   env: { PATH: process.env["PATH"]! },
   marker: `server-test-${randomUUID()}`,
@@ -139,7 +140,7 @@ describe("a server", () => {
     Effect.gen(function* () {
       for (const missing of [{ command: "/nonesuch/server" }, { cwd: "/nonesuch" }]) {
         const error = yield* Effect.flip(Effect.scoped(startServer(launch("exit 0", missing))))
-        assert.instanceOf(error, ServerNotStarted)
+        assert.instanceOf(error, ProgramNotStarted)
         assert.match(error.message, /could not be started/)
       }
     })

@@ -2,14 +2,13 @@
 import {
   defaultPassedNames,
   findProgram,
-  identify,
   makeEnvironment,
-  type ProcessIdentity,
+  type OwnedProgram,
   processMarkerName,
-  terminateTree
+  type ProgramNotStarted,
+  startProgram
 } from "@holdfast/process"
-import { Deferred, Effect, Option, type Scope } from "effect"
-import { type ChildProcess, spawn } from "node:child_process"
+import { Effect, Option, type Scope } from "effect"
 import { randomUUID } from "node:crypto"
 import type { Readable } from "node:stream"
 import { attempt, parse, reach, type Root } from "./FilePlace.ts"
@@ -51,29 +50,16 @@ const keepBeginning = (output: Readable) => {
   return { bytes: () => Buffer.concat(kept), isTruncated: () => isTruncated }
 }
 
-interface Running {
-  readonly child: ChildProcess
-  readonly identity: ProcessIdentity | undefined
-  readonly marker: string
-  readonly exited: Deferred.Deferred<{ readonly exitCode: number | null; readonly signal: string | null }>
-  /** Its outputs have ended, too. */
-  readonly closed: Deferred.Deferred<void>
-  /** All that it started was ended already. */
-  isEnded: boolean
-}
-
-const endTree = (running: Running, grace: number) =>
-  terminateTree({ root: running.identity, marker: running.marker }, { graceMs: grace, signal: "SIGTERM" }).pipe(
-    Effect.andThen(Effect.sync(() => (running.isEnded = true))),
-    Effect.asVoid,
-    Effect.catch((error) => Effect.logError(`a command's processes could not be ended: ${error.message}`))
-  )
+const endAll = (program: OwnedProgram, graceMs: number) =>
+  program
+    .end({ graceMs, signal: "SIGTERM" })
+    .pipe(Effect.catch((error) => Effect.logError(`a command's processes could not be ended: ${error.message}`)))
 
 const start = (
   request: ExecRequest,
   directory: string,
   env: Readonly<Record<string, string>>
-): Effect.Effect<Running, WorkspaceError, Scope.Scope> => {
+): Effect.Effect<OwnedProgram, WorkspaceError, Scope.Scope> => {
   const { args = [], command, shell = false } = request
   const isWindows = process.platform === "win32"
   const launch = !shell
@@ -86,53 +72,17 @@ const start = (
     return Effect.fail(refuse("no_program", `${launch.program} cannot be run: expected ${found.expected}`))
   }
   const marker = `exec:${randomUUID()}`
-  return Effect.acquireRelease(
-    Effect.gen(function* () {
-      const exited: Running["exited"] = Deferred.makeUnsafe()
-      const closed: Running["closed"] = Deferred.makeUnsafe()
-      const child = yield* Effect.callback<ChildProcess, WorkspaceError>((resume) => {
-        const cannot = (error: Error) =>
-          resume(Effect.fail(refuse("no_program", `${launch.program} cannot be run: ${codeOf(error)}`)))
-        try {
-          const started = spawn(found.path, launch.args, {
-            cwd: directory,
-            env: { ...env, [processMarkerName]: marker },
-            // In a group of its own: a Ctrl-C in the host's terminal is the host's to handle.
-            detached: true,
-            windowsHide: true,
-            stdio: ["pipe", "pipe", "pipe"]
-          })
-          started.once("spawn", () => resume(Effect.succeed(started)))
-          started.once("error", cannot)
-          started.once("exit", (exitCode, signal) => Deferred.doneUnsafe(exited, Effect.succeed({ exitCode, signal })))
-          started.once("close", () => Deferred.doneUnsafe(closed, Effect.void))
-        } catch (error) {
-          cannot(error as Error)
-        }
-      })
-      const identity = yield* Effect.promise(() => identifyOf(child))
-      return { child, identity, marker, exited, closed, isEnded: false }
-    }).pipe(Effect.uninterruptible),
-    (running) =>
-      Effect.suspend(() => (running.isEnded ? Effect.void : endTree(running, 0))).pipe(
-        Effect.ensuring(
-          Effect.sync(() => {
-            running.child.stdin?.destroy()
-            running.child.stdout?.destroy()
-            running.child.stderr?.destroy()
-          })
-        )
-      )
-  )
+  return startProgram({
+    command: found.path,
+    args: launch.args,
+    cwd: directory,
+    env: { ...env, [processMarkerName]: marker },
+    marks: { marker }
+  }).pipe(Effect.mapError((error) => refuse("no_program", `${launch.program} cannot be run: ${whyNot(error)}`)))
 }
 
-const codeOf = (error: Error): string => {
-  const code = (error as NodeJS.ErrnoException).code ?? error.message
-  return code === "E2BIG" ? "its arguments are too long" : `the system says ${code}`
-}
-
-const identifyOf = (child: ChildProcess): Promise<ProcessIdentity | undefined> =>
-  Effect.runPromise(identify(child.pid!).pipe(Effect.orElseSucceed(() => undefined)))
+const whyNot = ({ code, reason }: ProgramNotStarted): string =>
+  code === "E2BIG" ? "its arguments are too long" : `the system says ${code ?? reason}`
 
 /** Commands that run now, by whom they count for. */
 export interface ExecSlots {
@@ -161,20 +111,17 @@ export const makeLocalExec = (root: Root, slots: ExecSlots): WorkspaceExec => {
 
     const env = makeEnvironment({ host: process.env, pass: defaultPassedNames, values: {} })
     const begun = performance.now()
-    const running = yield* start(request, cwd, env)
-    const { child, closed, exited } = running
-    const stdout = keepBeginning(child.stdout!)
-    const stderr = keepBeginning(child.stderr!)
-    // It need not read its input, and may end before it has.
-    child.stdin!.on("error", () => undefined)
-    child.stdin!.end(input ?? "")
+    const program = yield* start(request, cwd, env)
+    const stdout = keepBeginning(program.stdout)
+    const stderr = keepBeginning(program.stderr)
+    program.stdin.end(input ?? "")
 
-    const exit = yield* Effect.timeoutOption(Deferred.await(exited), timeoutMs)
+    const exit = yield* Effect.timeoutOption(program.exited, timeoutMs)
     const timedOut = Option.isNone(exit)
-    yield* endTree(running, timedOut ? graceMs : 0)
+    yield* endAll(program, timedOut ? graceMs : 0)
     // One that sleeps inside the kernel cannot be ended: that it is over is said all the same.
-    const over = yield* Effect.timeoutOption(Deferred.await(exited), lastWaitMs)
-    yield* Effect.timeoutOption(Deferred.await(closed), lastWaitMs)
+    const over = yield* Effect.timeoutOption(program.exited, lastWaitMs)
+    yield* Effect.timeoutOption(program.closed, lastWaitMs)
     const { exitCode, signal } = Option.getOrElse(over, () => ({ exitCode: null, signal: null }))
     return {
       exitCode,
