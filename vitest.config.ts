@@ -13,8 +13,9 @@ const common = {
   env: { HOLDFAST_AGENTS: fileURLToPath(new URL("agents", import.meta.url)) },
   // Two: the suite starts real terminals and real child processes, and their timings should hold on a two-core machine.
   maxWorkers: 2,
-  testTimeout: 60_000,
-  hookTimeout: 60_000
+  // Tests wait for events; this is when they give up. A machine with other guests can take three times as long as an idle one.
+  testTimeout: 120_000,
+  hookTimeout: 120_000
 }
 
 /**

@@ -14,6 +14,9 @@ import { command, Home } from "./support/Home.ts"
 
 const manual = readFileSync(join(import.meta.dirname, "../../../docs/cli.md"), "utf8")
 
+/** Milliseconds for the whole manual: some forty lines, most of which start a program, an agent or a sandbox, one after the other. */
+const manualTimeoutMs = 240_000
+
 /** The lines of the manual's shell blocks, in order. */
 const lines = [...manual.matchAll(/```sh\n([\s\S]*?)```/g)].flatMap(([, block]) => block!.trim().split("\n"))
 
@@ -66,7 +69,7 @@ const expectedCode = (line: string): number =>
   line === "holdfast ls --follow" ? 130 : line.includes("kill $ID") ? 3 : 0
 
 describe("the manual", () => {
-  it("has commands that work, each as it is written", async () => {
+  it("has commands that work, each as it is written", { timeout: manualTimeoutMs }, async () => {
     expect(lines.length).toBeGreaterThan(25)
     const shell = makeShell()
     /** Runs a line as a person would, and gives its exit code: those that go on for ever are left. */

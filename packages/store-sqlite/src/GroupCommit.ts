@@ -40,6 +40,12 @@ const directMs = 2
  */
 const walBytes = 16 * 1024 * 1024
 
+/**
+ * Milliseconds without a commit after which a piece of output is committed in its own step, and not at the end of its tick together
+ * with what else comes in it: after a rest it is mostly an echo, and alone.
+ */
+const restMs = 4
+
 /** Direct commits between two looks at the length of the write-ahead log. */
 const walLook = 256
 
@@ -106,6 +112,8 @@ export const makeGroupCommit = (parts: GroupCommitParts) => {
   /** A commit or a job is under way in a thread: the next one waits for it. */
   let busy = false
   let jobTurn = false
+  let committing = false
+  let committedAt = 0
   let directSpent = 0
   let looks = 0
   let copying = false
@@ -114,7 +122,7 @@ export const makeGroupCommit = (parts: GroupCommitParts) => {
   let idle: (() => void) | undefined
 
   const schedule = () => {
-    if (scheduled || busy) return
+    if (scheduled || busy || committing) return
     if (queue.length === 0 && jobs.length === 0) {
       idle?.()
       return
@@ -129,7 +137,7 @@ export const makeGroupCommit = (parts: GroupCommitParts) => {
 
   const next = () => {
     scheduled = false
-    if (busy) return
+    if (busy || committing) return
     // Appends and jobs take turns: neither can starve the other.
     const job = jobTurn || queue.length === 0 ? jobs.shift() : undefined
     jobTurn = job === undefined
@@ -141,7 +149,16 @@ export const makeGroupCommit = (parts: GroupCommitParts) => {
         job.done(result)
         schedule()
       })
-    } else if (queue.length > 0) commit()
+    } else if (queue.length > 0) {
+      committing = true
+      committedAt = performance.now()
+      try {
+        commit()
+      } finally {
+        committing = false
+      }
+      schedule()
+    }
   }
 
   const take = (): ReadonlyArray<Append | Addition> => {
@@ -345,7 +362,9 @@ export const makeGroupCommit = (parts: GroupCommitParts) => {
       let size = 0
       for (const one of events) size += one.size
       queue.push({ kind: "append", sessionId, expectedSeq, events, size, done, refusal: undefined })
-      schedule()
+      const isEcho = events.length === 1 && events[0]!.event.type === "terminal.output"
+      if (isEcho && !scheduled && performance.now() - committedAt >= restMs) next()
+      else schedule()
     },
     saveCheckpoint: (row: CheckpointRow, done: Addition["done"]) => {
       if (stopped !== undefined) {

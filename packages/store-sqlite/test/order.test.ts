@@ -39,4 +39,29 @@ describe("What is committed at once", () => {
       assert.deepStrictEqual(yield* firstToLearn(event), ["follower", "writer"])
     })
   )
+
+  it.live("comes before what is appended by who sees it, in the very step", () =>
+    Effect.gen(function* () {
+      const log = yield* SqliteEventLog.open({ path: `${yield* temporaryDirectory}/log.db` })
+      const sessionId = makeSessionId()
+      yield* log.append(sessionId, 0, [createdEvent()])
+      const answer = newEvent("session.renamed", { title: "seen" })
+      const seen: Array<number> = []
+      const follower = yield* log.follow(sessionId, 1).pipe(
+        Stream.tap((page) => {
+          if (page.answer !== "exact") return Effect.void
+          for (const { seq } of page.events) seen.push(seq)
+          return page.cursor < 8 ? log.append(sessionId, page.cursor, [answer]) : Effect.void
+        }),
+        Stream.takeUntil(() => seen.at(-1) === 8),
+        Stream.runDrain,
+        Effect.forkScoped({ startImmediately: true })
+      )
+      // Past the rest after which output is committed in its own step.
+      yield* Effect.sleep(10)
+      yield* log.append(sessionId, 1, [newEvent("terminal.output", { offset: 0 }, { bytes: Buffer.from("a") })])
+      yield* Fiber.join(follower)
+      assert.deepStrictEqual(seen, [2, 3, 4, 5, 6, 7, 8])
+    })
+  )
 })
