@@ -14,24 +14,6 @@ const isPlainObject = (value: object): boolean => {
   return prototype === Object.prototype || prototype === null
 }
 
-const isPlain = (value: unknown, depth: number): boolean => {
-  switch (typeof value) {
-    case "string":
-    case "boolean":
-      return true
-    case "number":
-      return isPlainNumber(value)
-    case "object":
-      break
-    default:
-      return false
-  }
-  if (value === null) return true
-  if (depth === 0) return false
-  if (Array.isArray(value)) return value.every((each) => isPlain(each, depth - 1))
-  return isPlainObject(value) && Object.values(value).every((each) => isPlain(each, depth - 1))
-}
-
 /** What {@link copyPlainJson} gives for what only JSON itself can say. */
 const notPlain = Symbol("notPlain")
 
@@ -73,21 +55,27 @@ const copyOf = (value: unknown, depth: number): unknown => {
 }
 
 /**
- * A copy that shares no object with the value, and is what its JSON would be read as; undefined where the value is not plain JSON.
- * Some five times faster than to write JSON and read it.
+ * A copy that shares no object with the value, and is what its JSON would be read as; undefined where the value is not plain JSON, or
+ * throws when it is looked at. Some three times faster than to write JSON and read it.
  */
 export const copyPlainJson = (value: unknown): unknown => {
-  const copy = copyOf(value, maxDepth)
-  return copy === notPlain ? undefined : copy
+  try {
+    const copy = copyOf(value, maxDepth)
+    return copy === notPlain ? undefined : copy
+  } catch {
+    // A getter, or a proxy: JSON says whether it has a word for it.
+    return undefined
+  }
 }
 
 /**
- * The value itself where it is plain JSON; a plain copy where JSON can say it, without what JSON leaves out; undefined
- * where it cannot: cycles, big integers, bytes, endless depth, a `toJSON` that throws.
+ * A plain copy of what JSON can say, without what JSON leaves out; undefined where it cannot: cycles, big integers, bytes, endless
+ * depth, a `toJSON` that throws.
  */
 export const toPlainJson = (value: unknown): unknown => {
+  const copy = copyPlainJson(value)
+  if (copy !== undefined) return copy
   try {
-    if (isPlain(value, maxDepth)) return value
     const json: string | undefined = JSON.stringify(value, (_, each: unknown) => refuseBytes(each))
     return json === undefined ? undefined : JSON.parse(json)
   } catch {

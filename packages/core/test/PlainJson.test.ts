@@ -1,6 +1,9 @@
-import { jsonArbitrary } from "@holdfast/testkit"
+import { jsonArbitrary, newEvent } from "@holdfast/testkit"
 import { assert, describe, it } from "@effect/vitest"
+import { Result } from "effect"
 import * as fc from "fast-check"
+import { makeSessionId } from "../src/Ids.ts"
+import { checkNewEvents } from "../src/NewEvents.ts"
 import { copyPlainJson } from "../src/PlainJson.ts"
 
 const anything = fc.anything({
@@ -73,5 +76,20 @@ describe("A plain copy", () => {
     const copy = copyPlainJson(given) as object
     assert.strictEqual(JSON.stringify(copy), JSON.stringify(given))
     assert.strictEqual(Object.getPrototypeOf(copy), Object.prototype)
+  })
+
+  it("is not made of what throws when it is looked at", () => {
+    const throwing = {
+      get text(): string {
+        throw new Error("not now")
+      }
+    }
+    assert.isUndefined(copyPlainJson({ nested: [throwing] }))
+    const sessionId = makeSessionId()
+    const event = newEvent("item.delta", { itemId: "item", field: "text", text: "x", more: throwing })
+    const checked = checkNewEvents(sessionId, 1, [event])
+    assert.isTrue(Result.isFailure(checked))
+    if (Result.isFailure(checked))
+      assert.deepInclude(checked.failure, { _tag: "EventInvalid", field: "events[0].data" })
   })
 })

@@ -9,7 +9,7 @@ import type { TerminateOptions } from "./TerminateTree.ts"
 
 /** What to run. */
 export interface ProgramLaunch {
-  /** Absolute path of the program. */
+  /** Path of the program, or a name that the system looks up in the `PATH` of {@link env}. */
   readonly command: string
   readonly args: ReadonlyArray<string>
   readonly cwd: string

@@ -1,6 +1,6 @@
 /**
- * Programs and processes: finding a program, what it is given, running it or keeping it as a server; who is alive, what came from whom, and
- * ending all of it. Linux and macOS; Windows as far as it goes, untested. The functions are Effects; `promises` has those
+ * Programs and processes: finding a program, what it is given, running it or keeping it as a server; who is alive, what came from
+ * whom, and ending all of it. Linux and macOS; Windows as far as it goes, untested. The functions are Effects; `promises` has those
  * that look at processes for everyone else.
  */
 import { identify, isAlive, tree } from "./ProcessTree.ts"

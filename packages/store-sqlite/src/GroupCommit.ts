@@ -112,6 +112,7 @@ export const makeGroupCommit = (parts: GroupCommitParts) => {
   /** A commit or a job is under way in a thread: the next one waits for it. */
   let busy = false
   let jobTurn = false
+  /** Inside a commit on this thread, which tells its readers: what they append waits for the next one. */
   let committing = false
   let committedAt = 0
   let directSpent = 0
@@ -156,8 +157,8 @@ export const makeGroupCommit = (parts: GroupCommitParts) => {
         commit()
       } finally {
         committing = false
+        schedule()
       }
-      schedule()
     }
   }
 
