@@ -17,29 +17,32 @@ const slice = 64
 const blankRetries = 5
 const blankWait = 2
 
-/** Parent of the kernel's own threads, which have no environment ever. */
+/** Parent of the kernel's own threads, which have no environment ever, and the flag that tells one (PF_KTHREAD). */
 const kernelParent = 2
+const kernelThread = 0x200000
 
-/** What reading tells when a process is gone or belongs to somebody else. */
-const isAbsent = (error: unknown) => {
-  const code = (error as NodeJS.ErrnoException).code
-  return code === "ENOENT" || code === "ESRCH" || code === "EACCES" || code === "EPERM"
-}
-
-/** Node reads text as UTF-8 in one native call, twice as fast as bytes; what is looked for is ASCII. */
-const readProc = (pid: number, file: string): string | undefined => {
+/**
+ * Undefined where the process is gone, null where it belongs to somebody else. Node reads text as UTF-8 in one native call,
+ * twice as fast as bytes; what is looked for is ASCII.
+ */
+const readProc = (pid: number, file: string): string | undefined | null => {
   try {
     return readFileSync(`/proc/${pid}/${file}`, "utf8")
   } catch (cause) {
-    if (isAbsent(cause)) return undefined
+    const { code } = cause as NodeJS.ErrnoException
+    if (code === "ENOENT" || code === "ESRCH") return undefined
+    if (code === "EACCES" || code === "EPERM") return null
     throw new ProcessTableUnavailable({ reason: `/proc/${pid}/${file} cannot be read`, cause })
   }
 }
 
-/** Reads one line of /proc/pid/stat. The name in parentheses may itself hold spaces, parentheses and line ends. */
+/** What follows the name of /proc/pid/stat: the name, in parentheses, may itself hold spaces, parentheses and line ends. */
+const fieldsOf = (line: string) => line.slice(line.lastIndexOf(")") + 2).split(" ")
+
+/** Reads one line of /proc/pid/stat. */
 export const parseStat = (line: string): ProcessEntry | undefined => {
   const pid = Number.parseInt(line, 10)
-  const fields = line.slice(line.lastIndexOf(")") + 2).split(" ")
+  const fields = fieldsOf(line)
   // After pid (1) and name (2): state (3), parent (4), process group (5), session (6) … start time (22).
   const [state, parent, , session] = fields
   const startTime = fields[19]
@@ -50,15 +53,21 @@ export const parseStat = (line: string): ProcessEntry | undefined => {
 
 const readEntry = (pid: number): ProcessEntry | undefined => {
   const stat = readProc(pid, "stat")
-  return stat === undefined ? undefined : parseStat(stat)
+  return typeof stat === "string" ? parseStat(stat) : undefined
 }
 
-/** Whether a process carries the variable; undefined where it shows no environment at all. */
-const isMarked = (pid: number, variable: string): boolean | undefined => {
+/** Whether a process carries the variable; "gone" where it runs no more, "blank" where it runs and shows no environment. */
+const isMarked = (pid: number, variable: string): boolean | "gone" | "blank" => {
   const environ = readProc(pid, "environ")
-  if (environ === "") return undefined
-  if (environ === undefined || !environ.includes(variable)) return false
-  return environ.split("\0").includes(variable)
+  if (environ === undefined) return "gone"
+  // A process that ends loses its environment before anything else.
+  if (environ === "") {
+    const stat = readProc(pid, "stat")
+    if (typeof stat !== "string" || parseStat(stat)?.ended !== false) return "gone"
+    // The flags are the seventh.
+    return (Number(fieldsOf(stat)[6]) & kernelThread) === 0 ? "blank" : false
+  }
+  return environ !== null && environ.includes(variable) && environ.split("\0").includes(variable)
 }
 
 let host: string | undefined
@@ -86,17 +95,20 @@ export const linuxProcessTable: ProcessTable = {
       throw new ProcessTableUnavailable({ reason: "/proc cannot be listed", cause })
     }
     let count = 0
+    let isTorn = false
     for (const name of names) {
       const pid = Number(name)
       if (!Number.isInteger(pid)) continue
       const entry = readEntry(pid)
-      if (entry !== undefined) entries.set(pid, entry)
+      if (entry === undefined) isTorn = true
+      else entries.set(pid, entry)
       if (++count % slice === 0) await setImmediate()
     }
-    return entries
+    return { entries, isTorn }
   },
   marked: async (entries, variable, since) => {
-    const found = new Set<number>()
+    const marked = new Set<number>()
+    const unread = new Set<number>()
     const start = since === undefined ? 0 : Number(since)
     let candidates: ReadonlyArray<number> = [...entries]
       .filter((entry) => entry.parent !== kernelParent && Number(entry.startTime) >= start)
@@ -105,13 +117,15 @@ export const linuxProcessTable: ProcessTable = {
       if (attempt > 0) await delay(blankWait)
       const blank: Array<number> = []
       for (const [index, pid] of candidates.entries()) {
-        const marked = isMarked(pid, variable)
-        if (marked === undefined) blank.push(pid)
-        else if (marked) found.add(pid)
+        const answer = isMarked(pid, variable)
+        if (answer === "blank") blank.push(pid)
+        else if (answer === "gone") unread.add(pid)
+        else if (answer) marked.add(pid)
         if (index % slice === slice - 1) await setImmediate()
       }
       candidates = blank
     }
-    return found
+    for (const pid of candidates) unread.add(pid)
+    return { marked, unread }
   }
 }

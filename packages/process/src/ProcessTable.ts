@@ -15,13 +15,27 @@ export interface ProcessEntry {
   readonly ended: boolean
 }
 
+/** All processes, as far as they could be read: a table is no snapshot, for processes come and go while it is read. */
+export interface ProcessListing {
+  readonly entries: ReadonlyMap<number, ProcessEntry>
+  /** Whether one was listed and gone before it could be read. What it started in between may be missing too. */
+  readonly isTorn: boolean
+}
+
+/** Which processes carry a variable. */
+export interface MarkedProcesses {
+  readonly marked: ReadonlySet<number>
+  /** Those that ended before their environment could be read, or that showed none. */
+  readonly unread: ReadonlySet<number>
+}
+
 /** Reads processes. Failures are {@link ProcessTableUnavailable}; a process that is gone is no failure. */
 export interface ProcessTable {
   /** See {@link ProcessIdentity.host}. */
   readonly host: () => Promise<string>
   readonly read: (pid: number) => Promise<ProcessEntry | undefined>
-  /** All processes by pid. Those that start or end meanwhile may be missing. */
-  readonly readAll: () => Promise<ReadonlyMap<number, ProcessEntry>>
+  /** All processes by pid. */
+  readonly readAll: () => Promise<ProcessListing>
   /**
    * Which of these carry the variable `NAME=value` in the environment that they were started with. Those that started before
    * `since` need not be looked at.
@@ -30,7 +44,7 @@ export interface ProcessTable {
     entries: Iterable<ProcessEntry>,
     variable: string,
     since: string | undefined
-  ) => Promise<ReadonlySet<number>>
+  ) => Promise<MarkedProcesses>
 }
 
 /** The table of the platform that this runs on: /proc on Linux, PowerShell on Windows, `ps` elsewhere. */

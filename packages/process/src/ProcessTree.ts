@@ -1,7 +1,7 @@
 /** Which processes belong together: who a process is, whether it lives, and everything that came from it. */
 import type { ProcessIdentity } from "./ProcessIdentity.ts"
 import { processMarkerName } from "./ProcessMarker.ts"
-import { type ProcessEntry, processTable } from "./ProcessTable.ts"
+import { type ProcessEntry, type ProcessTable, processTable } from "./ProcessTable.ts"
 
 /** What to look for: a process with all that came from it, a marker's bearers with all that came from them, or both. */
 export interface ProcessTarget {
@@ -68,38 +68,74 @@ export const membersOf = (
 }
 
 /**
+ * Looks at the table before nothing found means that nothing is there. Two do unless processes came and went during the
+ * first; that it is so ten times in a row takes a tree whose every process lives for less than a look, some milliseconds.
+ */
+const maxLooks = 10
+
+/**
  * Looks for a target's members again and again; what was found once is known from then on, by its start time too, and what
  * turned out to carry no marker is not read again.
+ *
+ * A table shows no one moment: a member that ended before it could be read may have started another one behind the reader's
+ * back. Where nothing was found and something ended unread, it is looked at again.
  */
-export const makeMemberSearch = async (target: ProcessTarget) => {
-  const host = await processTable.host()
+export const makeMemberSearch = async (target: ProcessTarget, table: ProcessTable = processTable) => {
+  const host = await table.host()
   const root = target.root?.host === host ? target.root : undefined
   const known = new Map<number, string>()
   const unmarked = new Map<number, string>()
+  /** Processes that did not say whether they are marked; one that does not say it twice has nothing to say. */
+  const unclear = new Map<number, string>()
 
   const variables = [
     ...(target.marker === undefined ? [] : [`${processMarkerName}=${target.marker}`]),
     ...(target.variables ?? [])
   ]
 
-  const findMarked = async (table: ReadonlyMap<number, ProcessEntry>): Promise<ReadonlySet<number>> => {
-    if (variables.length === 0) return new Set()
-    const candidates = [...table.values()].filter(
+  /** Whether this is the first time that the process is unclear. */
+  const isNews = ({ pid, startTime }: ProcessEntry): boolean => {
+    if (unclear.get(pid) === startTime) return false
+    unclear.set(pid, startTime)
+    return true
+  }
+
+  const findMarked = async (entries: ReadonlyMap<number, ProcessEntry>) => {
+    const marked = new Set<number>()
+    let isUnsure = false
+    if (variables.length === 0) return { marked, isUnsure }
+    const candidates = [...entries.values()].filter(
       (entry) => !entry.ended && known.get(entry.pid) !== entry.startTime && unmarked.get(entry.pid) !== entry.startTime
     )
-    // Nothing that belongs to the root is older than it. It saves reading most environments of a machine.
-    const marked = new Set<number>()
+    const unread = new Set<number>()
     for (const variable of variables) {
-      for (const pid of await processTable.marked(candidates, variable, root?.startTime)) marked.add(pid)
+      // Nothing that belongs to the root is older than it. It saves reading most environments of a machine.
+      const answer = await table.marked(candidates, variable, root?.startTime)
+      for (const pid of answer.marked) marked.add(pid)
+      for (const pid of answer.unread) unread.add(pid)
     }
-    for (const { pid, startTime } of candidates) if (!marked.has(pid)) unmarked.set(pid, startTime)
-    return marked
+    for (const entry of candidates) {
+      if (marked.has(entry.pid)) continue
+      if (unread.has(entry.pid) && isNews(entry)) isUnsure = true
+      else unmarked.set(entry.pid, entry.startTime)
+    }
+    return { marked, isUnsure }
+  }
+
+  const look = async () => {
+    const { entries, isTorn } = await table.readAll()
+    const { isUnsure, marked } = await findMarked(entries)
+    const members = membersOf(entries, { root, known, marked, self: process.pid })
+    const ended = [...entries.values()].filter((entry) => entry.ended && isNews(entry))
+    return { members, isUnsure: isUnsure || isTorn || ended.length > 0 }
   }
 
   return async (): Promise<ReadonlyArray<ProcessIdentity>> => {
     if (root === undefined && variables.length === 0) return []
-    const table = await processTable.readAll()
-    const members = membersOf(table, { root, known, marked: await findMarked(table), self: process.pid })
+    let { isUnsure, members } = await look()
+    for (let looks = 1; members.length === 0 && isUnsure && looks < maxLooks; looks++) {
+      ;({ isUnsure, members } = await look())
+    }
     for (const { pid, startTime } of members) known.set(pid, startTime)
     return members.map(({ pid, startTime }) => ({ pid, startTime, host }))
   }

@@ -32,13 +32,17 @@ export const parsePsLine = (line: string): ProcessEntry | undefined => {
   return { pid: Number(pid), parent: Number(parent), session: undefined, startTime, ended: stat.startsWith("Z") }
 }
 
-/** Reads the lines of `ps -o pid=,command=` with environments, and finds the pids that show the variable as a whole word. */
-export const parseMarked = (text: string, variable: string): ReadonlySet<number> => {
-  const found = new Set<number>()
+/** Reads the lines of `ps -o pid=,command=` with environments: all pids, and those that show the variable as a whole word. */
+export const parseMarked = (text: string, variable: string) => {
+  const listed = new Set<number>()
+  const marked = new Set<number>()
   for (const line of text.split("\n")) {
-    if (line.trimEnd().split(" ").includes(variable)) found.add(Number.parseInt(line, 10))
+    const pid = Number.parseInt(line, 10)
+    if (Number.isNaN(pid)) continue
+    listed.add(pid)
+    if (line.trimEnd().split(" ").includes(variable)) marked.add(pid)
   }
-  return found
+  return { listed, marked }
 }
 
 let host: string | undefined
@@ -48,7 +52,7 @@ export const psProcessTable: ProcessTable = {
   host: async () => (host ??= `${process.platform}:${(await run("sysctl", ["-n", "kern.bootsessionuuid"])).trim()}`),
   read: async (pid) => {
     // Asked for one pid that is gone, `ps` fails as it does when it cannot run: the whole list tells these apart.
-    return (await psProcessTable.readAll()).get(pid)
+    return (await psProcessTable.readAll()).entries.get(pid)
   },
   readAll: async () => {
     const entries = new Map<number, ProcessEntry>()
@@ -56,10 +60,14 @@ export const psProcessTable: ProcessTable = {
       const entry = parsePsLine(line)
       if (entry !== undefined) entries.set(entry.pid, entry)
     }
-    return entries
+    return { entries, isTorn: false }
   },
   marked: async (entries, variable) => {
-    const all = parseMarked(await run("ps", ["-axEwwo", "pid=,command="]), variable)
-    return new Set([...entries].map((entry) => entry.pid).filter((pid) => all.has(pid)))
+    const { listed, marked } = parseMarked(await run("ps", ["-axEwwo", "pid=,command="]), variable)
+    const pids = [...entries].map((entry) => entry.pid)
+    return {
+      marked: new Set(pids.filter((pid) => marked.has(pid))),
+      unread: new Set(pids.filter((pid) => !listed.has(pid)))
+    }
   }
 }

@@ -48,13 +48,13 @@ let host: string | undefined
 export const windowsProcessTable: ProcessTable = {
   host: async () =>
     (host ??= `win32:${(await query("(Get-CimInstance Win32_OperatingSystem).LastBootUpTime.Ticks")).trim()}`),
-  read: async (pid) => (await windowsProcessTable.readAll()).get(pid),
-  readAll: async () =>
-    parseWindowsList(
-      await query(
-        "Get-CimInstance Win32_Process | Where-Object CreationDate | " +
-          'ForEach-Object { "$($_.ProcessId) $($_.ParentProcessId) $($_.CreationDate.Ticks)" }'
-      )
-    ),
-  marked: async () => new Set()
+  read: async (pid) => (await windowsProcessTable.readAll()).entries.get(pid),
+  readAll: async () => {
+    const list = await query(
+      "Get-CimInstance Win32_Process | Where-Object CreationDate | " +
+        'ForEach-Object { "$($_.ProcessId) $($_.ParentProcessId) $($_.CreationDate.Ticks)" }'
+    )
+    return { entries: parseWindowsList(list), isTorn: false }
+  },
+  marked: async () => ({ marked: new Set(), unread: new Set() })
 }

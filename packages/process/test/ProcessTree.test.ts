@@ -2,10 +2,11 @@ import { symlinkSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect } from "effect"
+import * as fc from "fast-check"
 import { afterEach, assert, describe, it } from "vitest"
 import { parseStat } from "../src/LinuxProcessTable.ts"
-import { membersOf, type Seeds } from "../src/ProcessTree.ts"
-import { type ProcessEntry, processTable } from "../src/ProcessTable.ts"
+import { makeMemberSearch, membersOf, type Seeds } from "../src/ProcessTree.ts"
+import { type ProcessEntry, type ProcessTable, processTable } from "../src/ProcessTable.ts"
 import { parseMarked, parsePsLine, psProcessTable } from "../src/PsProcessTable.ts"
 import { parseWindowsList } from "../src/WindowsProcessTable.ts"
 import { identify, isAlive, promises, signalProcess } from "../src/index.ts"
@@ -127,6 +128,88 @@ describe("the members of a tree", () => {
   })
 })
 
+describe("a search for members", () => {
+  /**
+   * A table of a machine on which one marked process lives. At each look it may start another and end: before it is listed,
+   * after it was listed, or after its entry was read; as a zombie or without a trace.
+   */
+  const hop = fc.record({ when: fc.constantFrom("listed", "read"), leavesZombie: fc.boolean() })
+
+  const makeTable = (hops: ReadonlyArray<typeof hop extends fc.Arbitrary<infer A> ? A : never>) => {
+    const strangers: ReadonlyArray<ProcessEntry> = [
+      { pid: 1, parent: 0, session: 1, startTime: "1", ended: false },
+      { pid: 5, parent: 1, session: 5, startTime: "5", ended: true },
+      { pid: 6, parent: 1, session: 6, startTime: "6", ended: false }
+    ]
+    let current = 100
+    let looks = 0
+    const zombies: Array<ProcessEntry> = []
+    const entryOf = (pid: number, ended = false): ProcessEntry => ({
+      pid,
+      parent: 1,
+      session: pid,
+      startTime: String(pid),
+      ended
+    })
+    const goOn = (leavesZombie: boolean) => {
+      if (leavesZombie) zombies.push(entryOf(current, true))
+      current += 1
+    }
+    const table: ProcessTable = {
+      host: async () => "here",
+      read: async () => undefined,
+      readAll: async () => {
+        const entries = new Map([...strangers, ...zombies].map((one) => [one.pid, one]))
+        const step = hops[looks++]
+        const listed = current
+        if (step?.when === "listed") {
+          goOn(step.leavesZombie)
+          if (step.leavesZombie) entries.set(listed, entryOf(listed, true))
+        } else entries.set(listed, entryOf(listed))
+        if (step?.when === "read") goOn(step.leavesZombie)
+        return { entries, isTorn: step?.when === "listed" && !step.leavesZombie }
+      },
+      marked: async (candidates) => {
+        const pids = [...candidates].map(({ pid }) => pid)
+        return {
+          marked: new Set(pids.filter((pid) => pid === current)),
+          unread: new Set(pids.filter((pid) => pid === 6 || (pid >= 100 && pid !== current)))
+        }
+      }
+    }
+    return { table, current: () => current, looks: () => looks }
+  }
+
+  it("finds what was started behind its back by a process that ended meanwhile, nine times in a row", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(hop, { maxLength: 9 }), async (hops) => {
+        const world = makeTable(hops)
+        const search = await makeMemberSearch({ marker: "session:1" }, world.table)
+        assert.deepStrictEqual(
+          (await search()).map(({ pid }) => pid),
+          [world.current()]
+        )
+        assert.strictEqual(world.looks(), hops.length + 1)
+      })
+    )
+  })
+
+  it("looks twice at a machine where nothing comes or goes, and once from then on", async () => {
+    const world = makeTable([])
+    const search = await makeMemberSearch(
+      { variables: ["OTHER=1"] },
+      {
+        ...world.table,
+        marked: async () => ({ marked: new Set(), unread: new Set([6]) })
+      }
+    )
+    assert.deepStrictEqual(await search(), [])
+    assert.strictEqual(world.looks(), 2)
+    assert.deepStrictEqual(await search(), [])
+    assert.strictEqual(world.looks(), 3)
+  })
+})
+
 describe("process tables", () => {
   it("read a line of /proc/pid/stat", () => {
     const line = "42 (a) Z 1 (b\n) S 7 42 42 34816 42 4194304 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2 3"
@@ -148,11 +231,14 @@ describe("process tables", () => {
   it("find a marker among the environments that ps prints, as a whole word", () => {
     const text =
       " 501 bash -i HOLDFAST_PROCESS=a:1 TERM=xterm\n 502 bash HOLDFAST_PROCESS=a:12\n 503 sleep 9 HOLDFAST_PROCESS=a:1"
-    assert.deepStrictEqual(parseMarked(text, "HOLDFAST_PROCESS=a:1"), new Set([501, 503]))
+    assert.deepStrictEqual(parseMarked(text, "HOLDFAST_PROCESS=a:1"), {
+      listed: new Set([501, 502, 503]),
+      marked: new Set([501, 503])
+    })
   })
 
   it("see the same parents through ps as through /proc", async () => {
-    const entries = await psProcessTable.readAll()
+    const { entries } = await psProcessTable.readAll()
     assert.strictEqual(entries.get(process.pid)?.parent, process.ppid)
   })
 

@@ -6,7 +6,10 @@ export interface WaitableList<A> {
   readonly add: (item: A) => void
   /** Something about an item has changed: all who wait look again. */
   readonly changed: () => void
-  /** Waits until `find` finds something; it is asked anew whenever the list has grown or changed. */
+  /**
+   * Waits until `find` finds something; it is asked anew whenever the list has grown or changed. What it throws is the wait's
+   * own defect, and not that of whoever changed the list.
+   */
   readonly find: <B>(find: (items: ReadonlyArray<A>) => B | undefined) => Effect.Effect<B>
 }
 
@@ -27,11 +30,17 @@ export const makeWaitableList = <A>(limit: number = Number.POSITIVE_INFINITY): W
     changed,
     find: <B>(find: (items: ReadonlyArray<A>) => B | undefined) =>
       Effect.callback<B>((resume) => {
-        const look = () => {
-          const found = find(items)
-          if (found === undefined) return
+        const end = (result: Effect.Effect<B>) => {
           waiters.delete(look)
-          resume(Effect.succeed(found))
+          resume(result)
+        }
+        const look = () => {
+          try {
+            const found = find(items)
+            if (found !== undefined) end(Effect.succeed(found))
+          } catch (cause) {
+            end(Effect.die(cause))
+          }
         }
         waiters.add(look)
         look()

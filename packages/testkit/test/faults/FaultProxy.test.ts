@@ -12,6 +12,7 @@ import {
   FaultWaitExpired,
   makeFaultProxy,
   makeFaultSchedule,
+  type ProxiedConnection,
   startFaultProxy
 } from "../../src/index.ts"
 
@@ -49,12 +50,13 @@ const hear = (socket: Socket): Heard => {
   return { socket, bytes: () => Buffer.concat(parts), pieces, ended, until }
 }
 
-/** A server that keeps its connections, in the order in which they came. */
-const startTarget = async () => {
+/** A server that greets its connections, and keeps them in the order in which they came. */
+const startTarget = async (greeting?: Buffer) => {
   const sockets: Array<Heard> = []
   let came = () => {}
   const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.push(hear(socket))
+    if (greeting !== undefined) socket.write(greeting)
     came()
   }).listen(0, "127.0.0.1")
   await once(server, "listening")
@@ -74,8 +76,8 @@ const startTarget = async () => {
   return { port: (server.address() as AddressInfo).port, sockets, nth, [Symbol.asyncDispose]: close }
 }
 
-const start = async (options: Omit<FaultProxyOptions, "target"> = {}) => {
-  const target = await startTarget()
+const start = async ({ greeting, ...options }: Omit<FaultProxyOptions, "target"> & { greeting?: Buffer } = {}) => {
+  const target = await startTarget(greeting)
   const proxy = await startFaultProxy({ ...options, target: { port: target.port } })
   const clients: Array<Socket> = []
   const dial = (): Heard => {
@@ -263,6 +265,18 @@ describe("a fault proxy", () => {
     assert.include(error.message, `"number":1`)
   })
 
+  it("rejects a wait with what its condition throws, whoever's bytes it was asked about", async () => {
+    await using lab = await start()
+    const thrown = new Error("no such connection")
+    const waiting = lab.proxy.waitUntil(([connection]) => {
+      if (connection !== undefined) throw thrown
+      return false
+    })
+    lab.dial()
+    assert.strictEqual(await waiting.catch((cause) => cause), thrown)
+    assert.strictEqual((await lab.target.nth(1)).socket.destroyed, false)
+  })
+
   it("names the field of a schedule that is out of its bounds", async () => {
     const error = await startFaultProxy({
       target: { port: 1 },
@@ -273,8 +287,9 @@ describe("a fault proxy", () => {
 
   it.live("ends with its scope, connections and all", () =>
     Effect.gen(function* () {
-      const target = yield* Effect.acquireRelease(Effect.promise(startTarget), (started) =>
-        Effect.promise(() => started[Symbol.asyncDispose]())
+      const target = yield* Effect.acquireRelease(
+        Effect.promise(() => startTarget()),
+        (started) => Effect.promise(() => started[Symbol.asyncDispose]())
       )
       const client = yield* Effect.scoped(
         Effect.gen(function* () {
@@ -307,32 +322,37 @@ describe("any schedule", () => {
     const down = numbered(30_000)
     await fc.assert(
       fc.asyncProperty(faultSchedule, async (schedule) => {
-        await using lab = await start({ schedule })
+        await using lab = await start({ schedule, greeting: down })
+        const isWhole = (connection: ProxiedConnection) =>
+          connection.up.passed === up.byteLength && connection.down.passed === down.byteLength
         for (let number = 1; ; number++) {
-          const before = lab.target.sockets.length
           const client = lab.dial()
           client.socket.write(up)
-          const server = await Promise.race([lab.target.nth(before + 1), client.ended])
-          if (typeof server !== "string") {
-            server.socket.write(down)
-            const whole = Promise.all([client.until(down.byteLength), server.until(up.byteLength)])
-            const silent = lab.proxy.waitUntil(
-              (all) =>
-                all[number - 1]!.phase === "closed" || lab.proxy.injected.some((fault) => fault.connection === number)
-            )
-            await Promise.race([whole, client.ended, server.ended, silent])
-            silent.catch(() => undefined)
-            assert.isTrue(client.bytes().equals(down.subarray(0, client.bytes().byteLength)))
-            assert.isTrue(server.bytes().equals(up.subarray(0, server.bytes().byteLength)))
-            if (client.bytes().byteLength === down.byteLength && server.bytes().byteLength === up.byteLength) return
+          const tried = (all: ReadonlyArray<ProxiedConnection>) => all.find((one) => one.number === number)
+          const isFaulted = () => lab.proxy.injected.some((fault) => fault.connection === number)
+          await lab.proxy.waitUntil(
+            (all) => {
+              const connection = tried(all)
+              return connection !== undefined && (connection.phase !== "open" || isWhole(connection) || isFaulted())
+            },
+            { timeoutMs: 60_000 }
+          )
+          if (isWhole(tried(lab.proxy.connections())!) && !isFaulted()) {
+            // It has been greeted, so the target knows it, and none came after it.
+            await Promise.all([client.until(down.byteLength), lab.target.sockets.at(-1)!.until(up.byteLength)])
+            assert.isTrue(client.bytes().equals(down))
+            assert.isTrue(lab.target.sockets.at(-1)!.bytes().equals(up))
+            break
           }
           lab.proxy.cut("rst")
           client.socket.destroy()
+          assert.isTrue(client.bytes().equals(down.subarray(0, client.bytes().byteLength)))
         }
+        for (const { bytes } of lab.target.sockets) assert.isTrue(bytes().equals(up.subarray(0, bytes().byteLength)))
       }),
       { numRuns: 15 }
     )
-  }, 30_000)
+  })
 })
 
 const unusedPort = async (): Promise<number> => {
