@@ -8,7 +8,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { type CloudHost, type Place, startCloudHost, startProgram } from "./cloudHosts.ts"
 import { containerBenchmarks } from "./cloudContainers.ts"
-import { atMost, compare, type Figure, inDirectory, interleave, median, quantile } from "./harness.ts"
+import { atMost, compare, type Figure, inDirectory, interleave, median, quantile, runParts } from "./harness.ts"
 import { startClients } from "./ServerClientProcess.ts"
 
 const rounds = 3
@@ -237,8 +237,5 @@ const parts = { echo, flood, catchUp, start, containers: containerBenchmarks, me
 export const cloudBenchmarks = (): Promise<ReadonlyArray<Figure>> =>
   inDirectory(async (directory) => {
     await buildBridge()
-    const asked = process.env["HOLDFAST_BENCH_PARTS"]?.split(",") ?? Object.keys(parts)
-    const figures: Array<Figure> = []
-    for (const [name, run] of Object.entries(parts)) if (asked.includes(name)) figures.push(...(await run(directory)))
-    return figures
+    return runParts(parts, directory)
   })

@@ -111,6 +111,17 @@ export const inDirectory = async <A>(use: (directory: string) => Promise<A>): Pr
   }
 }
 
+/** Runs the parts that `HOLDFAST_BENCH_PARTS` names (`fanout,http`), or all of them. */
+export const runParts = async <A>(
+  parts: { readonly [name: string]: (given: A) => Promise<ReadonlyArray<Figure>> },
+  given: A
+): Promise<ReadonlyArray<Figure>> => {
+  const named = process.env["HOLDFAST_BENCH_PARTS"]?.split(",") ?? Object.keys(parts)
+  const figures: Array<Figure> = []
+  for (const [name, run] of Object.entries(parts)) if (named.includes(name)) figures.push(...(await run(given)))
+  return figures
+}
+
 const round = (value: number | undefined): string => {
   if (value === undefined) return ""
   if (Math.abs(value) >= 1000) return Math.round(value).toLocaleString("en-US")

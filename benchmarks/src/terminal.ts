@@ -9,7 +9,7 @@ import type { SessionId } from "@holdfast/core"
 import { createHoldfast, type PlainHoldfast } from "@holdfast/runtime"
 import { SqliteEventLog } from "@holdfast/store-sqlite"
 import { spawn } from "node-pty"
-import { atMost, compare, type Figure, inDirectory, interleave, median, quantile } from "./harness.ts"
+import { atMost, compare, type Figure, inDirectory, interleave, median, quantile, runParts } from "./harness.ts"
 
 /** Rounds of each comparison. */
 const rounds = 3
@@ -297,11 +297,6 @@ const stalled = async (directory: string): Promise<ReadonlyArray<Figure>> => {
   ]
 }
 
-/** All figures of terminals. */
+/** All figures of terminals, or those of the parts that `HOLDFAST_BENCH_PARTS` names. */
 export const terminalBenchmarks = (): Promise<ReadonlyArray<Figure>> =>
-  inDirectory(async (directory) => [
-    ...(await flood(directory)),
-    ...(await echo(directory)),
-    await idle(),
-    ...(await stalled(directory))
-  ])
+  inDirectory((directory) => runParts({ flood, echo, idle: async () => [await idle()], stalled }, directory))

@@ -220,6 +220,7 @@ export const openPtySession = Effect.fnUntraced(function* (
     capabilities: ptyCapabilities([profile]),
     size: { cols: launch.cols, rows: launch.rows },
     events: outbox.stream,
+    passOutput: outbox.passOutput,
     perform: (command) => Effect.suspend(() => perform(command)),
     write
   }

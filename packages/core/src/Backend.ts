@@ -181,6 +181,15 @@ export interface OpenRequest {
   readonly reattach?: { readonly mirrored: number }
 }
 
+/** Output of a terminal. */
+export type OutputEvent = Extract<BackendEvent, { readonly type: "terminal.output" }>
+
+/**
+ * Takes output in plain code, and calls `stored` once when it is stored, perhaps before it returns: only then is it offered more.
+ * False: it can take none now, and the output goes through {@link BackendSession.events}.
+ */
+export type TakeOutput = (output: ReadonlyArray<OutputEvent>, stored: () => void) => boolean
+
 /** An open backend. It lives as long as the scope that it was opened in. */
 export interface BackendSession {
   /** What this opening can do; may be less than the backend's own {@link Backend.capabilities}. */
@@ -199,6 +208,12 @@ export interface BackendSession {
    * `backend.suspended`, then the stream ends; a stream that ends or fails without it counts as lost.
    */
   readonly events: Stream.Stream<ReadonlyArray<BackendEvent>, BackendLost>
+  /**
+   * The plain way of a terminal's output, beside `events` and in one order with it: what nothing else waits before is offered here
+   * first, whenever the reader of `events` waits for more. A screen's worth comes hundreds of times a second, and a keystroke's echo
+   * is what somebody waits for. Absent: all goes through `events`.
+   */
+  readonly passOutput?: (take: TakeOutput) => void
   /**
    * Performs one command. It returns when the provider has taken it, not when its effect is over. `seq` is where it was
    * decided in the log; absent for what no event decides.

@@ -3,7 +3,7 @@
  * fewer and larger events, until it is asked for.
  */
 import { Cause, Clock, Effect, Stream } from "effect"
-import type { BackendEvent, BackendLost } from "./Backend.ts"
+import type { BackendEvent, BackendLost, OutputEvent, TakeOutput } from "./Backend.ts"
 import { weigh } from "./EventRecord.ts"
 import type { DataOf } from "./SessionEvent.ts"
 
@@ -53,6 +53,8 @@ export interface BackendOutbox {
    * here on; empty output and empty deltas say nothing and are left out. False after the end: nobody will read it.
    */
   readonly push: (events: BackendEvent | ReadonlyArray<BackendEvent>) => boolean
+  /** What {@link BackendSession.passOutput} promises. The last taker counts. */
+  readonly passOutput: (take: TakeOutput) => void
   /** What {@link BackendSession.events} promises: non-empty batches, all that was pushed before the end. To be run once. */
   readonly stream: Stream.Stream<ReadonlyArray<BackendEvent>, BackendLost>
   /** Whether the source should pause. */
@@ -92,6 +94,9 @@ export const makeBackendOutbox = (options: BackendOutboxOptions = {}): BackendOu
   let started = false
   let ending: Effect.Effect<never, BackendLost | Cause.Done> | undefined
   let wake: (() => void) | undefined
+  let taker: TakeOutput | undefined
+  /** What the taker has and has not stored yet: until then nothing is handed out. */
+  let passing = false
 
   const put = (event: BackendEvent) => {
     if (event.type === "terminal.output") cut(event.bytes).forEach(putOutput)
@@ -159,6 +164,45 @@ export const makeBackendOutbox = (options: BackendOutboxOptions = {}): BackendOu
     waiter?.()
   }
 
+  const isOutput = ({ pieces }: Waiting) => pieces !== undefined
+
+  /** Whether there is somebody to offer output to who could take it. */
+  const canPass = () => taker !== undefined && wake !== undefined && !passing
+
+  /** Offers output to the taker; false where it takes none. */
+  const offer = (batch: ReadonlyArray<OutputEvent>): boolean => {
+    let hasReturned = false
+    let taken = false
+    passing = true
+    try {
+      taken = taker!(batch, () => {
+        passing = false
+        if (hasReturned) handOver()
+      })
+    } finally {
+      hasReturned = true
+      if (!taken) passing = false
+    }
+    return taken
+  }
+
+  /** Offers the taker what waits, as long as it takes and has stored it. */
+  const pass = () => {
+    while (canPass() && waiting.length > 0 && waiting.every(isOutput)) {
+      const batch = take() as ReadonlyArray<OutputEvent>
+      if (offer(batch)) continue
+      others += batch.length
+      waiting = [...batch.map(waitingOutput), ...waiting]
+      for (const one of batch) weight += weighEvent(one)
+      return
+    }
+  }
+
+  const handOver = () => {
+    pass()
+    if (!passing && (waiting.length > 0 || ending !== undefined)) signal()
+  }
+
   // Woken without a value: what is taken is taken in the consumer's own step, so that an interrupted wait loses nothing.
   const wait = Effect.callback<void>((resume) => {
     if (waiting.length > 0 || ending !== undefined) return resume(Effect.void)
@@ -203,14 +247,23 @@ export const makeBackendOutbox = (options: BackendOutboxOptions = {}): BackendOu
   return {
     push: (events) => {
       if (ending !== undefined) return false
+      // An echo: it has nothing to wait for, and nothing to be joined with.
+      const alone = loneOutput(events)
+      if (alone !== undefined && waiting.length === 0 && canPass() && offer([alone])) {
+        handOver()
+        return true
+      }
       if (Array.isArray(events)) events.forEach(put)
       else put(events as BackendEvent)
-      if (waiting.length > 0 && !(pacing && canPace())) signal()
+      if (waiting.length > 0 && !(pacing && canPace())) handOver()
       if (!full && weight >= highWater) {
         full = true
         options.onFull?.()
       }
       return true
+    },
+    passOutput: (take) => {
+      taker = take
     },
     stream: Stream.fromPull(
       Effect.suspend(() => {
@@ -223,11 +276,11 @@ export const makeBackendOutbox = (options: BackendOutboxOptions = {}): BackendOu
     weight: () => weight,
     end: () => {
       ending ??= Cause.done()
-      signal()
+      handOver()
     },
     fail: (error) => {
       ending ??= Effect.fail(error)
-      signal()
+      handOver()
     }
   }
 }
@@ -261,6 +314,21 @@ const weighEvent = (event: BackendEvent): number =>
   event.type === "terminal.output"
     ? 160 + event.bytes.byteLength
     : weigh({ at: 0, generation: 0, type: event.type, version: 1, data: event.data })
+
+/** The output, where it is all that there is and one event of it. */
+const loneOutput = (events: BackendEvent | ReadonlyArray<BackendEvent>): OutputEvent | undefined => {
+  const event = Array.isArray(events) ? (events.length === 1 ? events[0] : undefined) : (events as BackendEvent)
+  if (event?.type !== "terminal.output") return undefined
+  const { byteLength } = event.bytes
+  return byteLength > 0 && byteLength <= maxOutputBytes ? event : undefined
+}
+
+const waitingOutput = (event: OutputEvent): Waiting => ({
+  event,
+  pieces: [event.bytes],
+  size: event.bytes.byteLength,
+  weight: weighEvent(event)
+})
 
 const handOut = ({ event, pieces, size }: Waiting): BackendEvent => {
   if (pieces === undefined || pieces.length === 1) return event

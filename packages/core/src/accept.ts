@@ -4,7 +4,7 @@
  * open (requests, items, the turn, prompts on their way) is closed here, before the end itself, so that nothing stays
  * "working".
  */
-import type { BackendEvent } from "./Backend.ts"
+import type { BackendEvent, OutputEvent } from "./Backend.ts"
 import { maxDeltaLength, maxOutputBytes } from "./BackendOutbox.ts"
 import type { EventData, EventRecord } from "./EventRecord.ts"
 import { closeGeneration, closeItems, closeRequests, endTurn } from "./closings.ts"
@@ -61,6 +61,28 @@ export const accept = (
       state = drafted.state
       records.push(drafted.record)
     }
+  }
+  return { state, records }
+}
+
+/**
+ * Output of an open terminal as events, without the looks that anything else needs: nothing follows from it, and no deadline moves.
+ * Undefined where it has to be looked at more closely: then it is {@link accept}ed.
+ */
+export const acceptOutput = (
+  state: SessionState,
+  generation: number,
+  output: ReadonlyArray<OutputEvent>,
+  stamp: Stamp
+): Drafts | undefined => {
+  if (generation !== state.generation || state.chart.lifecycle !== "open") return undefined
+  const records: Array<EventRecord> = []
+  for (const { bytes, origin, type } of output) {
+    const isOutput = type === "terminal.output" && bytes instanceof Uint8Array && origin === undefined
+    if (!isOutput || bytes.byteLength === 0 || bytes.byteLength > maxOutputBytes) return undefined
+    const drafted = draft(state, { type, data: { offset: state.terminal?.offset ?? 0 }, bytes }, stamp)
+    state = drafted.state
+    records.push(drafted.record)
   }
   return { state, records }
 }

@@ -313,4 +313,130 @@ describe("BackendOutbox", () => {
       { numRuns: 300 }
     )
   })
+
+  it.effect("goes on with what it is told while it passes output, and with its end", () =>
+    Effect.gen(function* () {
+      const outbox = makeBackendOutbox()
+      const passed: Array<BackendEvent> = []
+      outbox.passOutput((batch, stored) => {
+        passed.push(...batch)
+        if (passed.length === 1) outbox.push(output(2))
+        if (passed.length === 3) outbox.end()
+        stored()
+        return true
+      })
+      const { batches, fiber } = yield* consume(outbox)
+      outbox.push(output(1))
+      assert.deepStrictEqual(passed, [output(1), output(2)])
+      outbox.push([output(3)])
+      assert.deepStrictEqual(yield* Fiber.await(fiber), Exit.void)
+      assert.deepStrictEqual(batches, [])
+      assert.isFalse(outbox.push(output(4)))
+    })
+  )
+
+  it("keeps one order of what it passes plainly and what is read, and gives nothing while a piece is being stored", async () => {
+    const pushes = fc.array(
+      fc.oneof(
+        { weight: 4, arbitrary: fc.uint8Array({ maxLength: 200 }).map((bytes) => output(...bytes)) },
+        { weight: 1, arbitrary: fc.string({ maxLength: 3 }).map(titled) },
+        { weight: 1, arbitrary: fc.constantFrom(delta("a", "x"), delta("b", "y")) }
+      ),
+      { maxLength: 40 }
+    )
+    const decision = fc.constantFrom("refuse", "store", "store later", "store and tell more")
+    const bounds = fc.record({
+      highWater: fc.integer({ min: 1, max: 5_000 }),
+      batch: fc.integer({ min: 1, max: 1_000 })
+    })
+    const run = (
+      options: BackendOutboxOptions,
+      events: ReadonlyArray<BackendEvent>,
+      decisions: ReadonlyArray<"refuse" | "store" | "store later" | "store and tell more">,
+      pauses: ReadonlyArray<boolean>
+    ) =>
+      Effect.gen(function* () {
+        const outbox = makeBackendOutbox({ ...options, deltaPaceMs: 0 })
+        const seen: Array<BackendEvent> = []
+        let offered = 0
+        let later: (() => void) | undefined
+        const settle = () => {
+          const stored = later
+          later = undefined
+          stored?.()
+        }
+        outbox.passOutput((batch, stored) => {
+          assert.isUndefined(later)
+          assert.isAbove(batch.length, 0)
+          const decided = decisions[offered++ % decisions.length]
+          if (decided === "refuse") return false
+          seen.push(...batch)
+          if (decided === "store later") later = stored
+          else {
+            // Whoever sees it may make the backend tell more, or end, before it hears that this is stored.
+            if (decided === "store and tell more") tellNext()
+            stored()
+          }
+          return true
+        })
+        let told = 0
+        const tellNext = () => {
+          if (told < events.length) outbox.push(events[told++]!)
+          else outbox.end()
+        }
+        const fiber = yield* Stream.runForEach(outbox.stream, (batch) => {
+          assert.isUndefined(later)
+          seen.push(...batch)
+          return pauses[seen.length % pauses.length] === true ? Effect.yieldNow : Effect.void
+        }).pipe(Effect.forkChild({ startImmediately: true }))
+        for (let step = 0; told < events.length; step++) {
+          tellNext()
+          if (pauses[step % pauses.length] === true) {
+            settle()
+            yield* Effect.yieldNow
+          }
+        }
+        outbox.end()
+        // A second without an end is none: it is stuck.
+        for (const begun = Date.now(); fiber.pollUnsafe() === undefined && Date.now() - begun < 1_000;) {
+          yield* Effect.yieldNow
+          settle()
+        }
+        assert.isDefined(fiber.pollUnsafe(), "it comes to its end")
+        yield* Fiber.join(fiber)
+        const tokens = (all: ReadonlyArray<BackendEvent>) =>
+          all.flatMap((event): ReadonlyArray<string | number> => {
+            if (event.type === "terminal.output") return [...event.bytes]
+            if (event.type === "item.delta") return [...event.data.text].map((unit) => `${event.data.itemId}${unit}`)
+            return [JSON.stringify(event)]
+          })
+        // Deltas of two items may change places with each other, and with nothing else.
+        const sorted = (all: ReadonlyArray<string | number>) => {
+          const runs: Array<Array<string | number>> = [[]]
+          const isDelta = (token: string | number | undefined) => token === "ax" || token === "by"
+          for (const token of all) {
+            if (isDelta(token) && isDelta(runs.at(-1)![0])) runs.at(-1)!.push(token)
+            else runs.push([token])
+          }
+          return runs.flatMap((run) => run.toSorted())
+        }
+        assert.deepStrictEqual(sorted(tokens(seen)), sorted(tokens(events)))
+        assert.strictEqual(outbox.weight(), 0)
+        return offered
+      })
+    let passed = 0
+    await fc.assert(
+      fc.asyncProperty(
+        bounds,
+        pushes,
+        fc.array(decision, { minLength: 1, maxLength: 5 }),
+        fc.array(fc.boolean(), { minLength: 1 }),
+        async (options, events, decisions, pauses) => {
+          passed += await Effect.runPromise(run(options, events, decisions, pauses))
+        }
+      ),
+      { numRuns: 300 }
+    )
+    assert.isAbove(passed, 300)
+  })
 })

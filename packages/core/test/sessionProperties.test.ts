@@ -14,13 +14,15 @@ import {
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { maxRawText } from "../src/note.ts"
-import { deadlines } from "../src/advance.ts"
+import { accept, acceptOutput } from "../src/accept.ts"
+import { advance, deadlines } from "../src/advance.ts"
 import type { CommandBody } from "../src/Command.ts"
 import { type EventRecord, weigh } from "../src/EventRecord.ts"
 import { evolve, fold } from "../src/evolve.ts"
 import type { ItemId } from "../src/Ids.ts"
 import { type ChartType, chartAccepts, isChartType } from "../src/SessionChart.ts"
 import { isKnownType, readEvent } from "../src/SessionEvent.ts"
+import { defaultPolicy } from "../src/SessionPolicy.ts"
 import { emptyState, sessionStatus, type SessionState } from "../src/SessionState.ts"
 import { emptySummary, evolveSummary } from "../src/SessionSummary.ts"
 
@@ -84,6 +86,31 @@ describe("Every life of a session", () => {
         })
       })
     )
+  })
+
+  it("takes a terminal's output in the plain way as in the one with all its looks, wherever it takes it at all", () => {
+    const pieces = fc.array(fc.uint8Array({ maxLength: 20 }), { minLength: 1, maxLength: 3 })
+    let taken = 0
+    check(
+      fc.property(steps(), pieces, (life, bytes) => {
+        const output = bytes.map((piece) => ({ type: "terminal.output" as const, bytes: piece }))
+        live(life, {}, (session) => {
+          const state = session.state()
+          const at = state.at + 1
+          const plainly = acceptOutput(state, state.generation, output, { at })
+          if (plainly === undefined) return
+          taken += 1
+          const whole = accept(state, state.generation, output, { at }, defaultPolicy)
+          assert.deepStrictEqual(plainly, whole)
+          // Nothing follows from it that did not follow before.
+          const rest = (from: SessionState) => advance({ state: from, records: [] }, { at }, defaultPolicy)
+          const types = (from: SessionState) => rest(from).records.map(({ type, data }) => ({ type, data }))
+          assert.deepStrictEqual(types(plainly.state), types(state))
+          assert.deepStrictEqual(deadlines(plainly.state, defaultPolicy), deadlines(state, defaultPolicy))
+        })
+      })
+    )
+    assert.isAbove(taken, 300)
   })
 
   it("numbers its events without a gap, never turns its clock back, and counts generations up", () => {

@@ -15,7 +15,8 @@ import {
   type PackRequest,
   type Performed,
   type PromptId,
-  type SpecInvalid
+  type SpecInvalid,
+  type TakeOutput
 } from "@holdfast/core"
 import { Cause, Effect, Fiber, FiberSet, Scope, Semaphore, Stream } from "effect"
 
@@ -33,6 +34,9 @@ const interruptTries = 6
 
 /** Where a generation tells. Completes when the events are stored. */
 export type Tell = (generation: number, events: ReadonlyArray<Observed>) => Effect.Effect<void>
+
+/** The plain way of output: see {@link BackendSession.passOutput}. */
+export type TellOutput = (generation: number, ...output: Parameters<TakeOutput>) => boolean
 
 /** A running generation. */
 export interface Generation {
@@ -75,6 +79,7 @@ export interface GenerationParts {
   /** How many people look on. */
   readonly people: () => number
   readonly tell: Tell
+  readonly tellOutput: TellOutput
   /** Given the error with which it ends, before that is told. */
   readonly onEnd?: (error: unknown) => void
 }
@@ -126,6 +131,7 @@ export const startGeneration = (
       if (parts.people() > 0 && backend.capabilities.reattach === true) {
         fork(Effect.ignore(ask({ type: "watched", people: parts.people() })))
       }
+      session.passOutput?.((output, stored) => parts.tellOutput(number, output, stored))
       yield* Stream.runForEachArray(session.events, tellAll)
       // After an orderly end, which was told already, this is left out.
       return yield* new BackendLost({ backend: backend.name, reason: "it ended without a word", retryable: true })

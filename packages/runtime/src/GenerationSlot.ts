@@ -11,7 +11,14 @@ import type {
   SpecInvalid
 } from "@holdfast/core"
 import { Effect, Fiber, FiberSet, type Scope } from "effect"
-import { type Generation, type Missed, type Opening, startGeneration, type Tell } from "./Generation.ts"
+import {
+  type Generation,
+  type Missed,
+  type Opening,
+  startGeneration,
+  type Tell,
+  type TellOutput
+} from "./Generation.ts"
 import { type PreparedGeneration, prepareGeneration } from "./handoff/PreparedGeneration.ts"
 
 /** What a slot needs. */
@@ -20,6 +27,7 @@ export interface GenerationSlotParts {
   readonly backend: () => Backend
   readonly policy: Pick<SessionPolicy, "closeGraceMs" | "closeTimeoutMs">
   readonly tell: Tell
+  readonly tellOutput: TellOutput
   /** Values that the first opening gets and the log does not. */
   readonly secrets: unknown
   readonly missed: Missed
@@ -72,19 +80,21 @@ export const makeGenerationSlot = (parts: GenerationSlotParts): Effect.Effect<Ge
         const request = requestOf(number, how, state, secrets)
         secrets = undefined
         const before = generation?.release ?? released
-        const { missed, people, tell } = parts
+        const { missed, people, tell, tellOutput } = parts
         const backend = parts.backend()
-        generation = yield* startGeneration({ backend, request, opening: how, missed, people, tell }, before, scope)
+        const made = { backend, request, opening: how, missed, people, tell, tellOutput }
+        generation = yield* startGeneration(made, before, scope)
       })
 
     return {
       current: () => generation,
       prepare: ({ backend, bundle, onTold, secrets, state, timeoutMs }) => {
-        const { missed, people, tell } = parts
-        const opening = state.nativeId === null ? "open" : "resume"
+        const { missed, people, tell, tellOutput } = parts
+        const opening: Opening = state.nativeId === null ? "open" : "resume"
         const asked = requestOf(state.generation + 1, opening, state, secrets)
         const request = bundle === undefined ? asked : { ...asked, bundle }
-        return prepareGeneration({ backend, request, opening, missed, people, tell, scope, timeoutMs, onTold })
+        const generation = { backend, request, opening, missed, people, tell, tellOutput }
+        return prepareGeneration({ ...generation, scope, timeoutMs, onTold })
       },
       give: (given) => {
         given.claim()

@@ -277,6 +277,25 @@ export const makeHoldfast = (
       at: clock.currentTimeMillisUnsafe()
     })
 
+    /** Its id is made when somebody asks for it: not before it is written. */
+    const keystroke = (
+      sessionId: SessionId,
+      bytes: Uint8Array,
+      given: CommandOptions | undefined
+    ): Command<"terminal.write"> => {
+      let commandId = given?.commandId
+      return {
+        type: "terminal.write",
+        data: { bytes },
+        sessionId,
+        actor: given?.actor ?? "host",
+        at: clock.currentTimeMillisUnsafe(),
+        get commandId() {
+          return (commandId ??= makeCommandId())
+        }
+      }
+    }
+
     const make = (
       create: CreateSession,
       extra: {
@@ -332,7 +351,7 @@ export const makeHoldfast = (
 
     const type: HoldfastService["type"] = (sessionId, bytes, how) => {
       if (bytes.byteLength > maxWriteBytes) return undefined
-      return live.peek(sessionId)?.type({ type: "terminal.write", data: { bytes }, ...envelope(sessionId, how) })
+      return live.peek(sessionId)?.type(keystroke(sessionId, bytes, how), how?.commandId === undefined)
     }
 
     const command: HoldfastService["command"] = (sessionId, given, how) => {

@@ -9,6 +9,7 @@ export class Mailbox<Message> {
   #waiting: Array<Message> = []
   #wake: (() => void) | undefined
   #isClosed = false
+  #isHeld = false
   readonly #capacity: number
 
   constructor(capacity: number) {
@@ -24,13 +25,38 @@ export class Mailbox<Message> {
     return this.#waiting.length >= this.#capacity
   }
 
+  /** Whether somebody does the owner's work: see {@link Mailbox.hold}. */
+  get isHeld(): boolean {
+    return this.#isHeld
+  }
+
+  /**
+   * Keeps the owner asleep while somebody else does its work; what is put in meanwhile wakes it when that is over. False where it
+   * is awake, and where something waits for it.
+   */
+  hold(): boolean {
+    if (this.#wake === undefined || this.#waiting.length > 0 || this.#isHeld) return false
+    this.#isHeld = true
+    return true
+  }
+
+  /** Ends a hold. */
+  release(): void {
+    this.#isHeld = false
+    if (this.#waiting.length > 0) this.#rouse()
+  }
+
+  #rouse(): void {
+    const wake = this.#wake
+    this.#wake = undefined
+    wake?.()
+  }
+
   /** Puts something in; false when the owner has stopped. */
   put(message: Message): boolean {
     if (this.#isClosed) return false
     this.#waiting.push(message)
-    const wake = this.#wake
-    this.#wake = undefined
-    wake?.()
+    if (!this.#isHeld) this.#rouse()
     return true
   }
 

@@ -3,6 +3,7 @@
  * append, evolve, effects, in that order. Nothing is visible or acknowledged before it is stored.
  */
 import {
+  acceptOutput,
   type AppendOptions,
   type Backend,
   type BackendLost,
@@ -33,7 +34,7 @@ import {
 import { Clock, Deferred, Effect, Exit, Fiber, FiberSet, type Scope } from "effect"
 import { makeAlarm } from "./Alarm.ts"
 import { dueEvents, nextDue } from "./dueEvents.ts"
-import type { Missed } from "./Generation.ts"
+import type { Missed, TellOutput } from "./Generation.ts"
 import { makeGenerationSlot } from "./GenerationSlot.ts"
 import { makeSessionHolds, type SessionHold } from "./handoff/SessionHold.ts"
 import { Mailbox } from "./Mailbox.ts"
@@ -100,7 +101,7 @@ export interface SessionOwner {
   /**
    * The plain way of a keystroke: written before it returns. Undefined where that has to wait or to ask: then it is submitted.
    */
-  readonly type: (command: Command<"terminal.write">) => Typed | undefined
+  readonly type: (command: Command<"terminal.write">, justMade?: boolean) => Typed | undefined
   /** Records what the runtime itself observed for the current generation. Waits until it is stored. */
   readonly tell: (events: ReadonlyArray<Observed>) => Effect.Effect<void>
   /** Asks the open backend for something that no event decides: the native side of a fork. */
@@ -131,6 +132,7 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
     const clock = yield* Clock.Clock
     const mailbox = new Mailbox<Message<Reply>>(mailboxCapacity)
     const fork = yield* FiberSet.makeRuntime()
+    const runFork = Effect.runForkWith(yield* Effect.context<never>())
     const receipts = new RecentReceipts()
 
     let state = parts.state
@@ -163,6 +165,32 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
         return Effect.void
       })
 
+    /**
+     * What a terminal prints, which is most of what there is to do: stored without waking the owner, where it sleeps. A store that
+     * does not take it is the owner's own affair.
+     */
+    const tellOutput: TellOutput = (number, output, stored) => {
+      if (!mailbox.hold()) return false
+      const drafts = acceptOutput(state, number, output, { at: now() })
+      if (drafts === undefined) {
+        mailbox.release()
+        return false
+      }
+      const before = state
+      runFork(log.append(sessionId, before.seq, drafts.records, frozen)).addObserver((exit) => {
+        if (Exit.isSuccess(exit)) {
+          goOn(before, drafts.state, drafts.records.length)
+          mailbox.release()
+          stored()
+        } else {
+          const told = tell(number, output)
+          mailbox.release()
+          runFork(told).addObserver(stored)
+        }
+      })
+      return true
+    }
+
     /** Reads what was decided and not taken. What cannot be read was not to be performed. */
     const missed: Missed = (taken) =>
       Effect.forEach(
@@ -184,6 +212,7 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
       backend: () => backend,
       policy,
       tell,
+      tellOutput,
       secrets: parts.secrets,
       missed,
       people: parts.people ?? (() => 0)
@@ -215,11 +244,17 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
         }
       }
       if (records.length === 0) return Effect.void
-      parts.onStored?.(records.length, before, state)
-      for (const watch of watchers) watch(state)
-      if (state.seq - checkpointed >= checkpointEvery) checkpoint()
+      goOn(before, after, records.length)
       const effects = effectsOf(before, records)
       return effects.length === 0 ? Effect.void : Effect.forEach(effects, (effect) => run(effect, secrets), discard)
+    }
+
+    /** The session is as the log has it now. */
+    const goOn = (before: SessionState, after: SessionState, events: number) => {
+      state = after
+      parts.onStored?.(events, before, after)
+      for (const watch of watchers) watch(after)
+      if (after.seq - checkpointed >= checkpointEvery) checkpoint()
     }
 
     const run = (effect: SessionEffect, secrets: ReadonlyMap<string, QuestionOutcome>): Effect.Effect<void> => {
@@ -389,10 +424,10 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
       })
     }
 
-    const type = (command: Command<"terminal.write">): Typed | undefined => {
+    const type = (command: Command<"terminal.write">, justMade = false): Typed | undefined => {
       const toTerminal = slot.current()?.write()
       if (toTerminal === undefined || holds.refuses(command.type)) return undefined
-      const known = receipts.get(command.commandId)
+      const known = justMade ? undefined : receipts.get(command.commandId)
       if (known !== undefined) return { accepted: true, receipt: known }
       const decision = decide(state, command, { policy, capabilities: backend.capabilities })
       if (!decision.accepted) return decision
@@ -417,7 +452,12 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
     const until = (fits: (state: SessionState) => boolean): Effect.Effect<SessionState> =>
       Effect.callback<SessionState>((resume) => {
         const watch = (current: SessionState) => {
-          if (fits(current)) resume(Effect.succeed(current))
+          try {
+            if (fits(current)) resume(Effect.succeed(current))
+          } catch (cause) {
+            // The host's own code: what it throws is for whoever waits.
+            resume(Effect.die(cause))
+          }
         }
         watchers.add(watch)
         watch(state)
@@ -476,6 +516,7 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
         slot.current() === undefined &&
         inHand.length === 0 &&
         mailbox.size === 0 &&
+        !mailbox.isHeld &&
         nextDue(state, policy) === undefined,
       stopped: Effect.asVoid(Fiber.await(fiber))
     }

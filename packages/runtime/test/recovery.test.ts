@@ -9,7 +9,7 @@ import {
 } from "@holdfast/core"
 import { makeHoldfast } from "@holdfast/runtime"
 import { scriptedAgent, scriptedBackend } from "@holdfast/testkit"
-import { Deferred, Effect, Exit, Scope } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { agent, elapseUntil, eventsOf, isIdle, isOpen, openSession, prompt, typesOf } from "./fixtures.ts"
 
@@ -214,6 +214,67 @@ describe("loss and recovery", () => {
       yield* holdfast.until(sessionId, (state) => isIdle(state) && state.lastTurnId !== null)
       const titled = (yield* eventsOf(log, sessionId)).filter(({ type }) => type === "terminal.titled")
       assert.lengthOf(titled, 1)
+    })
+  )
+
+  it.effect("keeps a terminal's output in its order while the store is full, and what is typed goes on", () =>
+    Effect.gen(function* () {
+      const memory = makeMemory()
+      const failed = yield* Deferred.make<void>()
+      let isFull = false
+      const log: EventLogService = {
+        ...memory,
+        append: (...args) =>
+          Effect.suspend(() => {
+            if (!isFull) return memory.append(...args)
+            Deferred.doneUnsafe(failed, Exit.void)
+            return Effect.fail(new LogUnavailable({ operation: "append", reason: "disk-full", detail: "make room" }))
+          })
+      }
+      const backend = scriptedBackend({ name: "screen", capabilities: { terminal: true } })
+      const { holdfast, sessionId } = yield* openSession(backend, { log })
+      const session = yield* backend.opening(1)
+      const say = (text: string) => session.say({ type: "terminal.output", bytes: new TextEncoder().encode(text) })
+      say("a")
+      yield* holdfast.until(sessionId, ({ terminal }) => terminal?.offset === 1)
+      isFull = true
+      say("b")
+      say("c")
+      yield* Deferred.await(failed)
+      isFull = false
+      yield* TestClock.adjust(10_000)
+      say("d")
+      yield* holdfast.until(sessionId, ({ terminal }) => terminal?.offset === 4)
+      say("e")
+      yield* holdfast.until(sessionId, ({ terminal }) => terminal?.offset === 5)
+      const outputs = (yield* eventsOf(log, sessionId)).filter(({ type }) => type === "terminal.output")
+      assert.strictEqual(outputs.map(({ bytes }) => new TextDecoder().decode(bytes)).join(""), "abcde")
+      assert.deepStrictEqual(
+        outputs.map(({ data }) => data["offset"]),
+        [0, 1, 2, 3, 4].slice(0, outputs.length)
+      )
+    })
+  )
+
+  it.effect("gives what a condition throws to whoever waits for it, and the session goes on", () =>
+    Effect.gen(function* () {
+      const backend = scriptedBackend({ name: "screen", capabilities: { terminal: true } })
+      const { holdfast, sessionId } = yield* openSession(backend)
+      const session = yield* backend.opening(1)
+      const thrown = new Error("a slip of the host")
+      const waiting = yield* Effect.forkChild(
+        holdfast.until(sessionId, ({ terminal }) => {
+          if (terminal !== null) throw thrown
+          return false
+        }),
+        { startImmediately: true }
+      )
+      session.say({ type: "terminal.output", bytes: new Uint8Array(3) })
+      const exit = yield* Fiber.await(waiting)
+      assert.isTrue(Exit.isFailure(exit) && Cause.squash(exit.cause) === thrown)
+      session.say({ type: "terminal.titled", data: { title: "on it goes" } })
+      const { terminal } = yield* holdfast.until(sessionId, (state) => state.terminal?.title === "on it goes")
+      assert.strictEqual(terminal?.offset, 3)
     })
   )
 

@@ -153,5 +153,6 @@ export const makeScriptedSession = Effect.fnUntraced(function* (
   )
   const optional = { nativeId, version, arrived, size }
   const given = Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined))
-  return { session, backendSession: { ...given, capabilities, events: outbox.stream, perform } }
+  const { passOutput, stream: events } = outbox
+  return { session, backendSession: { ...given, capabilities, events, passOutput, perform } }
 })

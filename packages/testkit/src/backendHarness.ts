@@ -227,6 +227,37 @@ export interface Reading {
   readonly hasEnded: () => boolean
 }
 
+/**
+ * Takes some of what a session passes plainly, in turns: it refuses, stores at once, and stores when the event loop has gone round.
+ * What is refused comes with the rest of its events.
+ */
+const takePlainly = (session: BackendSession, hear: (output: ReadonlyArray<BackendEvent>) => void) => {
+  let offered = 0
+  let storing = false
+  let violation: Error | undefined
+  /** Whether something else is told while output is being stored. */
+  const isEarly = (what: string) => {
+    if (storing) violation ??= new Error(`${what} while output is being stored`)
+    return storing
+  }
+  session.passOutput?.((output, stored) => {
+    if (isEarly("output is offered")) return false
+    const turn = offered++ % 3
+    if (turn === 0) return false
+    hear(output)
+    if (turn === 1) stored()
+    else {
+      storing = true
+      setImmediate(() => {
+        storing = false
+        stored()
+      })
+    }
+    return true
+  })
+  return { isEarly, violation: () => violation }
+}
+
 /** Opens a spec, and reads along for all who follow, until the scope closes. */
 export const readSession = Effect.fnUntraced(function* (bench: Bench, spec: unknown, more: Partial<OpenRequest> = {}) {
   const { request, session } = yield* openUnread(bench, spec, more)
@@ -264,16 +295,24 @@ export const readSession = Effect.fnUntraced(function* (bench: Bench, spec: unkn
     }
   }
   const opened = follow()
+  const hear = (batch: ReadonlyArray<BackendEvent>) => {
+    expect(batch.length, "a batch is not empty").toBeGreaterThan(0)
+    for (const event of batch.filter(isOfSession)) {
+      if (event.type === "process.spawned" && event.data.shared === true) noteShared(bench.backend, event.data)
+      for (const follower of followers) follower(event)
+    }
+  }
+  const plain = takePlainly(session, hear)
   yield* Stream.runForEach(session.events, (batch) =>
     Effect.sync(() => {
-      expect(batch.length, "a batch is not empty").toBeGreaterThan(0)
-      for (const event of batch.filter(isOfSession)) {
-        if (event.type === "process.spawned" && event.data.shared === true) noteShared(bench.backend, event.data)
-        for (const follower of followers) follower(event)
-      }
+      plain.isEarly("something is told")
+      hear(batch)
     })
   ).pipe(
-    Effect.onExit((exit) => Deferred.succeed(ended, exit)),
+    Effect.onExit((exit) => {
+      const violation = plain.violation()
+      return violation === undefined ? Deferred.succeed(ended, exit) : Deferred.die(ended, violation)
+    }),
     Effect.forkScoped({ startImmediately: true })
   )
   return { opened, follow, hasEnded: () => Deferred.isDoneUnsafe(ended) } satisfies Reading

@@ -9,7 +9,7 @@ import { type Generation, type GenerationParts, startGeneration, type Tell } fro
 /** What one is made of. */
 export interface PreparedParts extends Pick<
   GenerationParts,
-  "backend" | "request" | "opening" | "missed" | "people" | "tell"
+  "backend" | "request" | "opening" | "missed" | "people" | "tell" | "tellOutput"
 > {
   /** The session's own scope, in which the generation lives on. */
   readonly scope: Scope.Scope
@@ -70,9 +70,10 @@ export const prepareGeneration = Effect.fnUntraced(function* (
     Deferred.doneUnsafe(ready, Exit.fail(failure))
   }
 
-  const { missed, opening, people, request } = parts
+  // Nothing is passed plainly before it is adopted: output comes after the opening, which is not told until then.
+  const { missed, opening, people, request, tellOutput } = parts
   const generation = yield* Effect.acquireRelease(
-    startGeneration({ backend, request, opening, missed, people, tell, onEnd }, Effect.void, scope),
+    startGeneration({ backend, request, opening, missed, people, tell, tellOutput, onEnd }, Effect.void, scope),
     ({ detach, release }, exit) => {
       if (isClaimed) return Effect.void
       return Exit.isSuccess(exit) ? Effect.andThen(detach, release) : release

@@ -87,7 +87,9 @@ const telling = (make: () => (batch: ReadonlyArray<BackendEvent>) => ReadonlyArr
       Stream.map(spoil),
       Stream.filter((batch) => batch.length > 0)
     )
-    return { ...session, events }
+    // All of it is told in one way, which is spoilt.
+    const { passOutput: _, ...rest } = session
+    return { ...rest, events }
   })
 
 /** Does something else than one kind of command. */
@@ -278,6 +280,38 @@ export const backendFaults: ReadonlyArray<Fault> = [
         return told
       }
     })
+  ),
+  ofTerminal(
+    "loses output that was not taken plainly",
+    "tells its start, its output, its exit with the code, and its end, in this order",
+    /equal/,
+    sessions((session) => ({
+      ...session,
+      passOutput: (take) =>
+        session.passOutput?.((output, stored) => {
+          if (!take(output, stored)) stored()
+          return true
+        })
+    }))
+  ),
+  ofTerminal(
+    "passes output plainly while the piece before is being stored",
+    "gives random bytes as they are, invalid as UTF-8",
+    /output is offered while output is being stored/,
+    sessions((session) => ({
+      ...session,
+      passOutput: (take) =>
+        session.passOutput?.((output, stored) => {
+          const [first, ...pieces] = output.flatMap(({ bytes, type }) => {
+            const third = Math.ceil(bytes.byteLength / 3)
+            return [0, 1, 2].map((at) => ({ type, bytes: bytes.slice(at * third, (at + 1) * third) }))
+          })
+          if (!take([first!], () => undefined)) return false
+          for (const piece of pieces) take([piece], () => undefined)
+          stored()
+          return true
+        })
+    }))
   ),
   ofTerminal(
     "does not force a program when the grace is over",
