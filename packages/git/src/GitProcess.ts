@@ -2,7 +2,15 @@
  * Runs git: without a shell, with an environment and settings of our own, with a deadline, with bounded output, and with an
  * end of all that it started when it is interrupted.
  */
-import { findProgram, makeEnvironment, type OwnedProgram, processMarkerName, startProgram } from "@holdfast/process"
+import {
+  findProgram,
+  keepOutput,
+  type KeptOutput,
+  makeEnvironment,
+  type OwnedProgram,
+  processMarkerName,
+  startProgram
+} from "@holdfast/process"
 import { Deferred, Effect, type Scope } from "effect"
 import type { Duplex, Readable } from "node:stream"
 import { answerPrompt, credentialHelper, type CredentialPrompt } from "./CredentialPrompt.ts"
@@ -124,7 +132,7 @@ export const runGit = (run: GitRun): Effect.Effect<GitResult, GitError> => {
 const attend = Effect.fnUntraced(function* (run: GitRun): Effect.fn.Return<GitResult, GitError, Scope.Scope> {
   const git = yield* start(run)
   const words = keepWords(git.stderr, run.onLine)
-  const output = run.take === undefined ? keepOutput(git, run.maxOutput ?? defaultMaxOutput) : undefined
+  const output = run.take === undefined ? keepPrinted(git, run.maxOutput ?? defaultMaxOutput) : undefined
   const taken = Deferred.makeUnsafe<void, unknown>()
   run.take?.(git.stdout).then(
     () => Deferred.doneUnsafe(taken, Effect.void),
@@ -178,19 +186,11 @@ const feed = ({ kill, stdin }: OwnedProgram, input: GitRun["stdin"]) => {
   else input.once("error", kill).pipe(stdin)
 }
 
-const keepOutput = ({ kill, stdout }: OwnedProgram, room: number) => {
-  const kept: Array<Buffer> = []
-  let isTruncated = false
-  stdout.on("data", (bytes: Buffer) => {
-    if (bytes.byteLength > room && !isTruncated) {
-      isTruncated = true
-      // Nobody reads the rest: git need not make it.
-      kill()
-    }
-    if (room > 0) kept.push(bytes.subarray(0, room))
-    room -= Math.min(room, bytes.byteLength)
-  })
-  return { bytes: () => Buffer.concat(kept), isTruncated: () => isTruncated }
+/** Keeps what git prints. Nobody reads more than fits: git need not make it. */
+const keepPrinted = ({ kill, stdout }: OwnedProgram, maxBytes: number): KeptOutput => {
+  const output = keepOutput(maxBytes, kill)
+  stdout.on("data", output.take)
+  return output
 }
 
 const keepWords = (stderr: Readable, onLine: GitRun["onLine"]) => {

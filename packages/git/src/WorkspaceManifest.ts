@@ -80,7 +80,8 @@ export const ManifestJson = Schema.fromJsonString(WorkspaceManifest)
  *
  * - `index`: entries as `git update-index --index-info -z` takes them
  * - `absent`: paths of the index that are not written as the index has them
- * - `skip`, `assume`, `intent`: paths with that flag in the index
+ * - `skip`, `assume`: paths with that flag in the index
+ * - `intent`: entries of the index that are only meant to be added
  * - `folders`: empty folders
  */
 export const listNames = ["index", "absent", "skip", "assume", "intent", "folders"] as const

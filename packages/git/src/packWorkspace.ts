@@ -186,9 +186,13 @@ const gitContents = Effect.fnUntraced(function* (
   const flagged = (yield* list("ls-files", "-z", "-v")).map((line) => ({ tag: line[0]!, path: line.slice(2) }))
   const assume = flagged.filter(({ tag }) => /[a-z]/.test(tag)).map(({ path }) => path)
   const skip = flagged.filter(({ tag }) => /[sS]/.test(tag)).map(({ path }) => path)
-  const intent = yield* list("diff", "--name-only", "--no-renames", "--no-ext-diff", "--diff-filter=A", "-z")
-  const isIntent = new Set(intent)
-  const entries = (yield* list("ls-files", "-z", "--stage")).filter((line) => !isIntent.has(indexEntry(line).path))
+  const staged = yield* list("ls-files", "-z", "--stage")
+  const isIntent = (line: string) => intended.has(indexEntry(line).path)
+  const diff = (...args: ReadonlyArray<string>) =>
+    list("diff", "--cached", "--raw", "--no-abbrev", "--no-renames", "--no-ext-diff", "-z", ...args)
+  const intended = intendedOf(yield* diff("--ita-visible-in-index"), yield* diff("--ita-invisible-in-index"))
+  const entries = staged.filter((line) => !isIntent(line))
+  const intent = staged.filter(isIntent)
   const blobs = blobsOf(entries.map(indexEntry))
   if ((yield* sizeOfBlobs(repository, operation, blobs)) > maxBytes) {
     return yield* gitError(operation, "too_large", tooLargeAdvice("the work tree is", maxBytes))
@@ -204,6 +208,15 @@ const gitContents = Effect.fnUntraced(function* (
     tips: [...known.tips, ...blobs]
   }
 })
+
+/** Paths that are only meant to be added: those that make a difference where they count as there, and where they do not. */
+const intendedOf = (visible: ReadonlyArray<string>, invisible: ReadonlyArray<string>): ReadonlySet<string> => {
+  // What changed, its path, what changed, its path …
+  const changes = (raw: ReadonlyArray<string>) =>
+    new Map(raw.flatMap((path, index) => (index % 2 === 0 ? [] : [[path, raw[index - 1]!] as const])))
+  const [with_, without] = [changes(visible), changes(invisible)]
+  return new Set([...with_.keys(), ...without.keys()].filter((path) => with_.get(path) !== without.get(path)))
+}
 
 /** Contents that the index names, each once. */
 export const blobsOf = (entries: ReadonlyArray<IndexEntry>): ReadonlyArray<string> => [

@@ -98,11 +98,7 @@ const unpack = Effect.fnUntraced(function* (path: string, folder: string, option
   yield* writeFiles(raw, header, maxBytes)
   // Contents are compared once, now; later looks see by size and time that nothing has changed.
   yield* inRepository(place, operation, ["update-index", "-q", "--refresh"], { codes: [0, 1] })
-  const intent = yield* list("intent")
-  if (intent.length > 0) {
-    const args = ["add", "--intent-to-add", "--pathspec-from-file=-", "--pathspec-file-nul"]
-    yield* inRepository(place, operation, args, { stdin: nulled(intent) })
-  }
+  yield* restoreIntent(place, header, yield* list("intent"))
   return result
 })
 
@@ -199,6 +195,32 @@ const restoreIndex = Effect.fnUntraced(function* (
     if (flagged.length > 0) yield* inRepository(place, operation, update(flag, "--stdin"), { stdin: nulled(flagged) })
   }
 })
+
+/**
+ * What is only meant to be added. git marks what it finds, so it is given a stand-in of each, of the kind that the index has, in a
+ * folder of their own: the file itself may have become something else since, or be gone.
+ */
+const restoreIntent = Effect.fnUntraced(
+  function* (place: GitPlace, { format }: PackedHeader, entries: ReadonlyArray<string>) {
+    if (entries.length === 0) return
+    const { env } = place
+    const own = yield* privateRepository(operation, { env, format, below: yield* placeBeside(place.cwd, env) })
+    const tree = join(own.cwd, "tree")
+    yield* fileStep(operation, () => mkdir(tree))
+    // A comment, should it stand for a file that git reads.
+    const { stdout } = yield* inRepository(own, operation, ["hash-object", "-w", "--stdin"], { stdin: "#" })
+    const stand = stdout.toString().trim()
+    const lines = entries.map(indexEntry).map(({ mode, path }) => `${mode} ${stand} 0\t${path}`)
+    const standIns = { ...own, cwd: tree, values: { ...own.values, GIT_WORK_TREE: tree } }
+    yield* inRepository(standIns, operation, ["update-index", "-z", "--index-info"], { stdin: nulled(lines) })
+    yield* inRepository(standIns, operation, ["checkout-index", "--all", "--quiet"])
+    const args = ["add", "--force", "--intent-to-add", "--pathspec-from-file=-", "--pathspec-file-nul"]
+    const there = { ...place, cwd: tree, values: { ...place.values, GIT_WORK_TREE: tree } }
+    yield* inRepository(there, operation, args, { stdin: nulled(entries.map((line) => indexEntry(line).path)) })
+  },
+  Effect.scoped,
+  Effect.mapError((error) => asMalformed(error))
+)
 
 /** A setting as a configuration file has it (git-config(1)). */
 const settingText = ({ name, value }: { readonly name: string; readonly value: string }): string => {

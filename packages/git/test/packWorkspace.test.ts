@@ -122,6 +122,36 @@ describe("a packed repository", () => {
     )
   })
 
+  test("has what is only meant to be added, also where its file has become something else since, or is gone", async () => {
+    const folder = newRepository()
+    const write = (name: string, content = "") => writeFileSync(join(folder, name), content)
+    for (const name of ["plain", "executable", "gone", "becomes a link", ":(top)", ".gitignore", "ignored"]) write(name)
+    symlinkSync("plain", join(folder, "becomes a file"))
+    write("known")
+    gitIn(folder, "add", "known")
+    gitIn(folder, "commit", "--quiet", "--message=one")
+    gitIn(folder, "rm", "--quiet", "--cached", "known")
+    gitIn(
+      folder,
+      "--literal-pathspecs",
+      "add",
+      "--force",
+      "--intent-to-add",
+      "--",
+      ...readdirSync(folder).filter((each) => each !== ".git")
+    )
+    chmodSync(join(folder, "executable"), 0o755)
+    for (const name of ["gone", "becomes a link", "becomes a file"]) rmSync(join(folder, name))
+    symlinkSync("plain", join(folder, "becomes a link"))
+    write("becomes a file", "one\n")
+    write(".gitignore", "ignored\n")
+    const { target } = await move(folder)
+    expect({ git: gitViewOf(target), files: filesOf(target) }).toEqual({
+      git: gitViewOf(folder),
+      files: filesOf(folder)
+    })
+  })
+
   test("comes along in the middle of a merge, with a detached HEAD, and before its first commit", async () => {
     const folder = newRepository()
     const same = async () => {

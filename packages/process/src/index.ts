@@ -9,6 +9,7 @@ import { terminateTree } from "./TerminateTree.ts"
 
 export * from "./AgentProgram.ts"
 export * from "./Environment.ts"
+export * from "./KeptOutput.ts"
 export {
   type OwnedProgram,
   type ProgramExit,

@@ -1,7 +1,7 @@
-import { makeSessionId, type NewEvent } from "@holdfast/core"
+import { makeSessionId, type NewEvent, type SessionId } from "@holdfast/core"
 import { createdEvent, newEvent } from "@holdfast/testkit"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, Stream } from "effect"
 import { SqliteEventLog } from "../src/index.ts"
 import { temporaryDirectory } from "./temporaryDirectory.ts"
 
@@ -55,5 +55,37 @@ describe("What is committed at once", () => {
         const found = yield* log.read(sessionId, 1)
         assert.deepStrictEqual(found.answer === "exact" && found.events.map(({ seq }) => seq), [2])
       })
+  )
+
+  it.live("is known to who wrote it before what a reader appends in the middle of it is stored", () =>
+    Effect.gen(function* () {
+      const log = yield* SqliteEventLog.open({ path: `${yield* temporaryDirectory}/log.db` })
+      const [first, second] = [makeSessionId(), makeSessionId()]
+      for (const sessionId of [first, second]) yield* log.append(sessionId, 0, [createdEvent()])
+      const echo = newEvent("terminal.output", { offset: 0 }, { bytes: Buffer.from("a") })
+      const stored: Array<string> = []
+      const done = yield* Deferred.make<void>()
+      const appendEcho = (sessionId: SessionId, name: string) =>
+        Effect.runFork(log.append(sessionId, 1, [echo])).addObserver(() => {
+          stored.push(name)
+          if (stored.length === 2) Deferred.doneUnsafe(done, Exit.void)
+        })
+      yield* log.follow(first, 1).pipe(
+        Stream.takeUntil((page) => page.answer === "exact"),
+        Stream.runForEach((page) =>
+          Effect.sync(() => {
+            if (page.answer !== "exact") return
+            // A reader that takes its time: what it appends comes after a rest of the log.
+            for (const begun = performance.now(); performance.now() - begun < 10;);
+            appendEcho(second, "the reader's")
+          })
+        ),
+        Effect.forkScoped({ startImmediately: true })
+      )
+      yield* Effect.sleep(20)
+      appendEcho(first, "the first")
+      yield* Deferred.await(done)
+      assert.deepStrictEqual(stored, ["the first", "the reader's"])
+    })
   )
 })

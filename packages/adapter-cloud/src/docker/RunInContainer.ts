@@ -1,11 +1,11 @@
 /** Runs a program to its end in a container, with its input, bounded output and a deadline that ends all that it started. */
 import type { SandboxExec, SandboxExecResult, SandboxProviderError } from "@holdfast/core/cloud"
+import { keepOutput, type KeptOutput } from "@holdfast/process"
 import type Dockerode from "dockerode"
 import { Effect, Exit, Option, Schedule } from "effect"
 import { randomUUID } from "node:crypto"
-import type { Duplex } from "node:stream"
+import { type Duplex, Writable } from "node:stream"
 import { finished } from "node:stream/promises"
-import { makeBoundedOutput } from "../provider/BoundedOutput.ts"
 import type { Fail } from "../provider/ProviderErrors.ts"
 import { runDefaults } from "../provider/RunDefaults.ts"
 import { sandboxPlaces } from "../provider/SandboxPlaces.ts"
@@ -63,13 +63,13 @@ export const runInContainer = (
 ): Effect.Effect<SandboxExecResult, SandboxProviderError> =>
   Effect.gen(function* () {
     const { maxOutputBytes = runDefaults.maxOutputBytes, timeoutMs = runDefaults.timeoutMs } = run
-    const [stdout, stderr] = [makeBoundedOutput(maxOutputBytes), makeBoundedOutput(maxOutputBytes)]
+    const [stdout, stderr] = [keepOutput(maxOutputBytes), keepOutput(maxOutputBytes)]
     const mark = `${runMarkerName}=${randomUUID()}`
     const ended = yield* Effect.acquireUseRelease(
       start(engine, fail, containerId, run, mark),
       ({ exec, stream }) =>
         Effect.gen(function* () {
-          yield* engine.call(fail, async (docker) => docker.modem.demuxStream(stream, stdout.sink, stderr.sink))
+          yield* engine.call(fail, async (docker) => docker.modem.demuxStream(stream, sinkOf(stdout), sinkOf(stderr)))
           if (run.stdin !== undefined) stream.end(run.stdin)
           const hasEnded = endOf(fail, stream, run.stdin !== undefined)
           const inTime = yield* Effect.timeoutOption(hasEnded, timeoutMs)
@@ -86,9 +86,18 @@ export const runInContainer = (
     )
     return {
       ...ended,
-      stdout: stdout.bytes(),
-      stderr: stderr.bytes(),
+      stdout: new Uint8Array(stdout.bytes()),
+      stderr: new Uint8Array(stderr.bytes()),
       truncated: stdout.isTruncated() || stderr.isTruncated()
+    }
+  })
+
+/** What the engine's client writes an output to. */
+const sinkOf = (output: KeptOutput) =>
+  new Writable({
+    write: (chunk: Buffer, _, done) => {
+      output.take(chunk)
+      done()
     }
   })
 

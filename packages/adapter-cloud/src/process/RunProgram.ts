@@ -1,9 +1,8 @@
 /** Runs a program to its end, with a deadline, bounded output, and nothing left of it after. */
 import type { SandboxExec, SandboxExecResult, SandboxProviderError } from "@holdfast/core/cloud"
-import { type OwnedProgram, startProgram } from "@holdfast/process"
+import { keepOutput, type OwnedProgram, startProgram } from "@holdfast/process"
 import { Effect, Option } from "effect"
 import { randomUUID } from "node:crypto"
-import { makeBoundedOutput } from "../provider/BoundedOutput.ts"
 import type { Fail } from "../provider/ProviderErrors.ts"
 import { runDefaults } from "../provider/RunDefaults.ts"
 
@@ -43,9 +42,9 @@ export const runProgram = (
 
 const attend = Effect.fnUntraced(function* (program: OwnedProgram, run: SandboxExec) {
   const { maxOutputBytes = runDefaults.maxOutputBytes, timeoutMs = runDefaults.timeoutMs } = run
-  const [stdout, stderr] = [makeBoundedOutput(maxOutputBytes), makeBoundedOutput(maxOutputBytes)]
-  program.stdout.pipe(stdout.sink)
-  program.stderr.pipe(stderr.sink)
+  const [stdout, stderr] = [keepOutput(maxOutputBytes), keepOutput(maxOutputBytes)]
+  program.stdout.on("data", stdout.take)
+  program.stderr.on("data", stderr.take)
   program.stdin.end(run.stdin)
   const exit = yield* Effect.timeoutOption(program.exited, timeoutMs)
   // What is left, then the rest of its output: nobody holds the pipes any more.
@@ -54,8 +53,8 @@ const attend = Effect.fnUntraced(function* (program: OwnedProgram, run: SandboxE
   return {
     exitCode: Option.isSome(exit) ? exit.value.exitCode : null,
     timedOut: Option.isNone(exit),
-    stdout: stdout.bytes(),
-    stderr: stderr.bytes(),
+    stdout: new Uint8Array(stdout.bytes()),
+    stderr: new Uint8Array(stderr.bytes()),
     truncated: stdout.isTruncated() || stderr.isTruncated()
   }
 })

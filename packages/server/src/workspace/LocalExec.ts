@@ -2,6 +2,7 @@
 import {
   defaultPassedNames,
   findProgram,
+  keepOutput,
   makeEnvironment,
   type OwnedProgram,
   processMarkerName,
@@ -10,7 +11,6 @@ import {
 } from "@holdfast/process"
 import { Effect, Option, type Scope } from "effect"
 import { randomUUID } from "node:crypto"
-import type { Readable } from "node:stream"
 import { attempt, parse, reach, type Root } from "./FilePlace.ts"
 import { type ExecRequest, type ExecResult, WorkspaceError, type WorkspaceExec, workspaceLimits } from "./Workspace.ts"
 import { pathError } from "./WorkspacePath.ts"
@@ -35,19 +35,6 @@ const requestProblem = ({ args = [], command, input, timeoutMs }: ExecRequest): 
     return refuse("too_large", `The command's input may have ${maxInputBytes} bytes at most: write a file instead`)
   }
   return undefined
-}
-
-/** The beginning of an output. What follows is read and dropped, so that the command is not held up. */
-const keepBeginning = (output: Readable) => {
-  const kept: Array<Buffer> = []
-  let room: number = workspaceLimits.maxOutputBytes
-  let isTruncated = false
-  output.on("data", (bytes: Buffer) => {
-    if (bytes.byteLength > room) isTruncated = true
-    if (room > 0) kept.push(bytes.subarray(0, room))
-    room -= Math.min(room, bytes.byteLength)
-  })
-  return { bytes: () => Buffer.concat(kept), isTruncated: () => isTruncated }
 }
 
 const endAll = (program: OwnedProgram, graceMs: number) =>
@@ -112,8 +99,9 @@ export const makeLocalExec = (root: Root, slots: ExecSlots): WorkspaceExec => {
     const env = makeEnvironment({ host: process.env, pass: defaultPassedNames, values: {} })
     const begun = performance.now()
     const program = yield* start(request, cwd, env)
-    const stdout = keepBeginning(program.stdout)
-    const stderr = keepBeginning(program.stderr)
+    const [stdout, stderr] = [keepOutput(workspaceLimits.maxOutputBytes), keepOutput(workspaceLimits.maxOutputBytes)]
+    program.stdout.on("data", stdout.take)
+    program.stderr.on("data", stderr.take)
     program.stdin.end(input ?? "")
 
     const exit = yield* Effect.timeoutOption(program.exited, timeoutMs)
