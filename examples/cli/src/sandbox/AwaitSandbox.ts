@@ -47,8 +47,9 @@ export const awaitSandbox = (client: OwnerClient, { after, id, onInterrupt, sess
           Stream.tap((item) => {
             if (item.kind !== "events") return Effect.void
             outcome = item.events.map(outcomeOf).find((one) => one !== undefined)
-            const text = item.events.map(sandboxText).findLast((one) => one !== undefined)
-            return text === undefined || outcome !== undefined ? Effect.void : say(text)
+            // Also of what is open by now: what a log of this says must not hang on how fast it went.
+            const texts = item.events.map(sandboxText).filter((one) => one !== undefined)
+            return Effect.forEach(texts, say, { discard: true })
           }),
           Stream.takeUntil(() => outcome !== undefined),
           Stream.runDrain,
