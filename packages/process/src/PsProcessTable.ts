@@ -15,11 +15,12 @@ const maxBuffer = 64 * 1024 * 1024
 
 const columns = "pid=,ppid=,stat=,lstart="
 
-/** Runs a tool in the C locale, so that dates and states read alike everywhere. */
-const run = async (command: string, args: ReadonlyArray<string>): Promise<string> => {
+/** Runs a tool in the C locale, so that dates and states read alike everywhere. Gives what it printed, and which process it was. */
+const run = async (command: string, args: ReadonlyArray<string>) => {
   try {
     const env = { PATH: process.env["PATH"], LC_ALL: "C", TZ: "UTC" }
-    return (await execute(command, args, { env, timeout, maxBuffer, encoding: "latin1" })).stdout
+    const running = execute(command, args, { env, timeout, maxBuffer, encoding: "latin1" })
+    return { pid: running.child.pid, stdout: (await running).stdout }
   } catch (cause) {
     throw new ProcessTableUnavailable({ reason: `${command} ${args.join(" ")} failed`, cause })
   }
@@ -49,21 +50,24 @@ let host: string | undefined
 
 /** Processes from `ps`. */
 export const psProcessTable: ProcessTable = {
-  host: async () => (host ??= `${process.platform}:${(await run("sysctl", ["-n", "kern.bootsessionuuid"])).trim()}`),
+  host: async () =>
+    (host ??= `${process.platform}:${(await run("sysctl", ["-n", "kern.bootsessionuuid"])).stdout.trim()}`),
   read: async (pid) => {
     // Asked for one pid that is gone, `ps` fails as it does when it cannot run: the whole list tells these apart.
     return (await psProcessTable.readAll()).entries.get(pid)
   },
   readAll: async () => {
     const entries = new Map<number, ProcessEntry>()
-    for (const line of (await run("ps", ["-axo", columns])).split("\n")) {
+    const { pid, stdout } = await run("ps", ["-axo", columns])
+    for (const line of stdout.split("\n")) {
       const entry = parsePsLine(line)
-      if (entry !== undefined) entries.set(entry.pid, entry)
+      // Who looks is over when others read what it saw.
+      if (entry !== undefined && entry.pid !== pid) entries.set(entry.pid, entry)
     }
     return { entries, isTorn: false }
   },
   marked: async (entries, variable) => {
-    const { listed, marked } = parseMarked(await run("ps", ["-axEwwo", "pid=,command="]), variable)
+    const { listed, marked } = parseMarked((await run("ps", ["-axEwwo", "pid=,command="])).stdout, variable)
     const pids = [...entries].map((entry) => entry.pid)
     return {
       marked: new Set(pids.filter((pid) => marked.has(pid))),

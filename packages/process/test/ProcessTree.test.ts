@@ -240,6 +240,10 @@ describe("process tables", () => {
   it("see the same parents through ps as through /proc", async () => {
     const { entries } = await psProcessTable.readAll()
     assert.strictEqual(entries.get(process.pid)?.parent, process.ppid)
+    // Nor is the `ps` among them that looked: it would be gone at each look, and nobody could be sure of what is there.
+    for (const { parent, pid } of entries.values()) {
+      if (parent === process.pid) assert.isDefined(await processTable.read(pid), `process ${pid} is still there`)
+    }
   })
 
   it("read the list of Windows and drop a parent that is younger than its child", () => {

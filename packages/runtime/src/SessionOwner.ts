@@ -179,8 +179,11 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
       const before = state
       runFork(log.append(sessionId, before.seq, drafts.records, frozen)).addObserver((exit) => {
         if (Exit.isSuccess(exit)) {
-          goOn(before, drafts.state, drafts.records.length)
-          mailbox.release()
+          try {
+            goOn(before, drafts.state, drafts.records.length)
+          } finally {
+            mailbox.release()
+          }
           stored()
         } else {
           const told = tell(number, output)
