@@ -211,7 +211,8 @@ export interface BackendSession {
   /**
    * The plain way of a terminal's output, beside `events` and in one order with it: what nothing else waits before is offered here
    * first, whenever the reader of `events` waits for more. A screen's worth comes hundreds of times a second, and a keystroke's echo
-   * is what somebody waits for. Absent: all goes through `events`.
+   * is what somebody waits for. Absent: all goes through `events`. Who wraps a session and changes its `events` leaves this out, or
+   * changes it as well.
    */
   readonly passOutput?: (take: TakeOutput) => void
   /**

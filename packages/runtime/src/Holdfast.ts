@@ -177,7 +177,7 @@ export interface HoldfastService extends SessionReader {
   readonly vacuum: Effect.Effect<void, LogUnavailable>
   /**
    * Waits for a state: that it is open, idle, closed. Completes at once if it is so already; with the last state, which may
-   * not fit, where the session is removed or the runtime ends meanwhile.
+   * not fit, where the session is removed or the runtime ends meanwhile. What `fits` throws fails the wait.
    */
   readonly until: (
     sessionId: SessionId,

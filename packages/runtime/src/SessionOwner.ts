@@ -115,7 +115,7 @@ export interface SessionOwner {
   readonly reattach: Effect.Effect<void>
   /** From now on the end of the owner leaves its generation running, for the next runtime. */
   readonly detach: Effect.Effect<void>
-  /** Completes with the first state, from now on, that fits; at once if the present one does. */
+  /** Completes with the first state, from now on, that fits; at once if the present one does. What `fits` throws is a defect. */
   readonly until: (fits: (state: SessionState) => boolean) => Effect.Effect<SessionState>
   /** Whether nothing runs and nothing waits: such an owner may be let go. */
   readonly isIdle: () => boolean
