@@ -42,6 +42,13 @@ export interface ContainerEngine {
 /** How long the API may take to answer first, in milliseconds; a second is usual. */
 const startDeadline = 30_000
 
+/**
+ * The monitor of a container that is gone goes too, a moment later on a busy machine: milliseconds between two looks, and how many,
+ * ten seconds in all, before it counts as left behind. Nothing tells.
+ */
+const monitorLook = 50
+const monitorLooks = 200
+
 /** How long one call of podman may take: removing all containers of a test takes a second or two. */
 const callDeadline = 60_000
 
@@ -85,12 +92,19 @@ export const makeContainerEngine: Effect.Effect<ContainerEngine, ContainerEngine
     const podman: ContainerEngine["podman"] = (...args) => run(program.path, [...storage, ...args], env)
     const containers = Effect.gen(function* () {
       const listed = yield* podman("ps", "--all", "--format", "container {{.Names}}: {{.Status}}")
-      const monitors = yield* attempt(() => monitorsNaming(folder))
-      return [
-        ...listed.split("\n").filter((line) => line !== ""),
+      const found = listed.split("\n").filter((line) => line !== "")
+      const monitors = attempt(() => monitorsNaming(folder)).pipe(
         // One of a run goes by itself.
-        ...monitors.filter(({ words }) => !words.includes("--exec-attach")).map(({ pid }) => `monitor ${pid}`)
-      ]
+        Effect.map((all) => all.filter(({ words }) => !words.includes("--exec-attach")))
+      )
+      const left = yield* found.length > 0
+        ? monitors
+        : Effect.repeat(monitors, {
+            until: (some) => some.length === 0,
+            schedule: Schedule.spaced(monitorLook),
+            times: monitorLooks
+          })
+      return [...found, ...left.map(({ pid }) => `monitor ${pid}`)]
     })
 
     const socketPath = join(folder, "podman.sock")

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BackendLost, LogUnavailable, type ParticipantId, type SessionId, type SessionState } from "@holdfast/core"
 import { movedWorkspaces } from "@holdfast/git"
-import { Effect, Fiber, Stream } from "effect"
+import { Effect, Fiber, Schedule, Stream } from "effect"
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { isQuiet } from "../agents/agentRuntime.ts"
@@ -283,7 +283,9 @@ describe("A program in a terminal", () => {
         yield* holdfast.handoff(sessionId, { ...to, restart: true }, { actor: ada })
         yield* until(sessionId, "the opening there", (state) => isOpen(state) && state.generation === 2)
         assert.strictEqual(statusOf(thereIn(house)), statusOf(house.project))
-        assert.isFalse(existsSync(`/proc/${processes[0]!.pid}/cwd`))
+        // It is ended when the new one is there already, and nobody tells when that is done.
+        const isThere = Effect.sync(() => existsSync(`/proc/${processes[0]!.pid}/cwd`))
+        yield* Effect.repeat(isThere, { while: (there) => there, schedule: Schedule.spaced(10) })
         yield* holdfast.command(sessionId, { type: "terminal.write", data: { bytes: Buffer.from("hello\r") } })
         yield* until(sessionId, "its output", ({ terminal }) => (terminal?.offset ?? 0) > 0)
       }).pipe(Effect.scoped),
