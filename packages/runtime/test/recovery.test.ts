@@ -13,6 +13,24 @@ import { Cause, Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { agent, elapseUntil, eventsOf, isIdle, isOpen, openSession, prompt, typesOf } from "./fixtures.ts"
 
+/** A log whose disk is full while it is told so; `failed` completes when an append has met that. */
+const fillableLog = () => {
+  const memory = makeMemory()
+  const failed = Deferred.makeUnsafe<void>()
+  let isFull = false
+  const log: EventLogService = {
+    ...memory,
+    append: (...args) =>
+      Effect.suspend(() => {
+        if (!isFull) return memory.append(...args)
+        Deferred.doneUnsafe(failed, Exit.void)
+        const detail = "the disk is full: make room"
+        return Effect.fail(new LogUnavailable({ operation: "append", reason: "disk-full", detail }))
+      })
+  }
+  return { log, failed, setFull: (full: boolean) => void (isFull = full) }
+}
+
 describe("loss and recovery", () => {
   it.effect("resumes an agent that was lost, and the next prompt works", () =>
     Effect.gen(function* () {
@@ -186,28 +204,16 @@ describe("loss and recovery", () => {
 
   it.effect("keeps what a backend tells while the store is full, and refuses commands with the reason", () =>
     Effect.gen(function* () {
-      const memory = makeMemory()
-      const failed = yield* Deferred.make<void>()
-      let isFull = false
-      const log: EventLogService = {
-        ...memory,
-        append: (...args) =>
-          Effect.suspend(() => {
-            if (!isFull) return memory.append(...args)
-            Deferred.doneUnsafe(failed, Exit.void)
-            const detail = "the disk is full: make room"
-            return Effect.fail(new LogUnavailable({ operation: "append", reason: "disk-full", detail }))
-          })
-      }
+      const { failed, log, setFull } = fillableLog()
       const backend = agent()
       const { holdfast, sessionId } = yield* openSession(backend, { log })
-      isFull = true
+      setFull(true)
       const refused = yield* Effect.flip(holdfast.command(sessionId, prompt("hi")))
       assert.include(refused.message, "make room")
       const session = yield* backend.opening(1)
       session.say({ type: "terminal.titled", data: { title: "kept" } })
       yield* Deferred.await(failed)
-      isFull = false
+      setFull(false)
       yield* TestClock.adjust(10_000)
       yield* holdfast.until(sessionId, (state) => state.terminal?.title === "kept")
       yield* holdfast.command(sessionId, prompt("hi"))
@@ -219,29 +225,18 @@ describe("loss and recovery", () => {
 
   it.effect("keeps a terminal's output in its order while the store is full, and what is typed goes on", () =>
     Effect.gen(function* () {
-      const memory = makeMemory()
-      const failed = yield* Deferred.make<void>()
-      let isFull = false
-      const log: EventLogService = {
-        ...memory,
-        append: (...args) =>
-          Effect.suspend(() => {
-            if (!isFull) return memory.append(...args)
-            Deferred.doneUnsafe(failed, Exit.void)
-            return Effect.fail(new LogUnavailable({ operation: "append", reason: "disk-full", detail: "make room" }))
-          })
-      }
+      const { failed, log, setFull } = fillableLog()
       const backend = scriptedBackend({ name: "screen", capabilities: { terminal: true } })
       const { holdfast, sessionId } = yield* openSession(backend, { log })
       const session = yield* backend.opening(1)
       const say = (text: string) => session.say({ type: "terminal.output", bytes: new TextEncoder().encode(text) })
       say("a")
       yield* holdfast.until(sessionId, ({ terminal }) => terminal?.offset === 1)
-      isFull = true
+      setFull(true)
       say("b")
       say("c")
       yield* Deferred.await(failed)
-      isFull = false
+      setFull(false)
       yield* TestClock.adjust(10_000)
       say("d")
       yield* holdfast.until(sessionId, ({ terminal }) => terminal?.offset === 4)
