@@ -25,6 +25,11 @@ export class Mailbox<Message> {
     return this.#waiting.length >= this.#capacity
   }
 
+  /** Whether the owner has stopped. */
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
   /** Whether somebody does the owner's work: see {@link Mailbox.hold}. */
   get isHeld(): boolean {
     return this.#isHeld

@@ -180,7 +180,8 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
       runFork(log.append(sessionId, before.seq, drafts.records, frozen)).addObserver((exit) => {
         if (Exit.isSuccess(exit)) {
           try {
-            goOn(before, drafts.state, drafts.records.length)
+            // One that has stopped meanwhile tells nobody: the log has it, and the next owner reads it there.
+            if (!mailbox.isClosed) goOn(before, drafts.state, drafts.records.length)
           } finally {
             mailbox.release()
           }
