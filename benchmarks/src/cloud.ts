@@ -29,7 +29,7 @@ const echoTimes = async (host: CloudHost, place: Place): Promise<ReadonlyArray<n
   const clients = startClients()
   const watch = { sessionId, from: { latest: 100 }, terminal: "screen" } as const
   await clients.ask({ do: "open", url: host.liveUrl, tokens: [], count: 1, stalled: 0, watch })
-  const times = await clients.ask({ do: "type", keys, everyMs, sessionId })
+  const times = await clients.ask({ do: "type", keys, warmUp: 0, everyMs, sessionId })
   await clients.close()
   await ended(host.holdfast, sessionId)
   return times

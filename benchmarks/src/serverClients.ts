@@ -1,6 +1,7 @@
 /** The process of the clients: what they cost is not the server's. It does what it is asked over IPC. */
 import { encodeKeystrokes, makeCommandId, type SessionId, subprotocol, tokenSubprotocol } from "@holdfast/core"
 import { Agent, request } from "node:http"
+import { type Pace, rest } from "./paces.ts"
 import { connectRaw, type RawSocket } from "./RawSocket.ts"
 
 /** A subscription of ours; without one it is a bare socket that gets an event a frame. */
@@ -23,7 +24,7 @@ export type ClientJob =
     }
   | { readonly do: "close" }
   /** Types on the first client, and gives the milliseconds that each key took to come back. */
-  | { readonly do: "type"; readonly keys: number; readonly everyMs: number; readonly sessionId: SessionId | undefined }
+  | ({ readonly do: "type"; readonly sessionId: SessionId | undefined } & Omit<Pace, "name">)
   /** Opens a session on a new client: milliseconds and bytes until its screen is there. */
   | { readonly do: "look"; readonly url: string; readonly tokens: ReadonlyArray<string>; readonly watch: Watch }
   /** Posts one after the other on one connection, and gives the seconds. */
@@ -144,20 +145,20 @@ const jobs: {
     await Promise.all(clients.map(({ raw }) => raw.destroy()))
     return clients.length
   },
-  type: async ({ everyMs, keys, sessionId }) => {
+  type: async ({ everyMs, keys, sessionId, warmUp }) => {
     const { raw } = clients[0]!
     const key = new TextEncoder().encode("a")
     const times: Array<number> = []
-    for (let count = 0; count < keys; count++) {
+    for (let count = 0; count < warmUp + keys; count++) {
       const echoed = new Promise<void>((resolve) => (onOutput = resolve))
       const started = performance.now()
       raw.sendBinary(sessionId === undefined ? key : encodeKeystrokes(sessionId, makeCommandId(), key))
       await echoed
       times.push(performance.now() - started)
-      await new Promise((resolve) => setTimeout(resolve, everyMs))
+      await rest({ everyMs })
     }
     onOutput = () => {}
-    return times
+    return times.slice(warmUp)
   },
   look: async ({ tokens, url, watch }) => {
     const shown = Promise.withResolvers<void>()

@@ -20,6 +20,9 @@ export interface OurHost {
   readonly close: () => Promise<void>
 }
 
+/** One participant has all the clients here, and types faster than any. */
+const live = { maxConnectionsPerParticipant: 10_000, maxMessagesPerSecond: 10_000 }
+
 /** Starts ours on a log file, or on a log in memory. All clients are the owner. */
 export const startOurs = async (
   path: string | undefined,
@@ -34,7 +37,7 @@ export const startOurs = async (
     onLog: (level, message) => console.error(level, message)
   })
   const log = Context.get(await Effect.runPromise(Effect.scoped(Layer.build(servicesOf(holdfast)))), EventLog)
-  const server = await serve({ holdfast, port: 0, live: { maxConnectionsPerParticipant: 10_000 }, ...serving })
+  const server = await serve({ holdfast, port: 0, live, ...serving })
   return {
     server,
     holdfast,

@@ -3,14 +3,11 @@ import { ptyBackend } from "@holdfast/adapter-pty"
 import { spawn } from "node-pty"
 import { join } from "node:path"
 import { atMost, compare, type Figure, inDirectory, interleave, median, quantile } from "./harness.ts"
+import { type Pace, paces } from "./paces.ts"
 import { startClients } from "./ServerClientProcess.ts"
 import { type OurHost, startBareSockets, startOurs } from "./serverHosts.ts"
 
 const rounds = 3
-
-/** Keystrokes a round; they come 20 ms apart, as a fast typist's do. */
-const keys = 200
-const everyMs = 20
 
 const flooding = ["-c", "while :; do cat /proc/cpuinfo; done"]
 
@@ -20,7 +17,11 @@ const startSession = async ({ holdfast }: OurHost, command: string, args: Readon
   return sessionId
 }
 
-const ourTimes = async (directory: string, isFlooding: boolean): Promise<ReadonlyArray<number>> => {
+const ourTimes = async (
+  directory: string,
+  { everyMs, keys, warmUp }: Pace,
+  isFlooding: boolean
+): Promise<ReadonlyArray<number>> => {
   const host = await startOurs(join(directory, `${performance.now()}.db`), [ptyBackend()])
   const clients = startClients()
   const sessionId = await startSession(host, "cat", [])
@@ -30,13 +31,13 @@ const ourTimes = async (directory: string, isFlooding: boolean): Promise<Readonl
   }
   const watch = { sessionId, from: { latest: 100 }, terminal: "screen" } as const
   await clients.ask({ do: "open", url: host.liveUrl, tokens: [], count: 1, stalled: 0, watch })
-  const times = await clients.ask({ do: "type", keys, everyMs, sessionId })
+  const times = await clients.ask({ do: "type", keys, warmUp, everyMs, sessionId })
   await clients.close()
   await host.close()
   return times
 }
 
-const bareTimes = async (isFlooding: boolean): Promise<ReadonlyArray<number>> => {
+const bareTimes = async ({ everyMs, keys, warmUp }: Pace, isFlooding: boolean): Promise<ReadonlyArray<number>> => {
   const terminal = spawn("cat", [], { encoding: null })
   const ended = [new Promise<void>((resolve) => terminal.onExit(() => resolve()))]
   const flood = isFlooding ? spawn("sh", flooding, { encoding: null }) : undefined
@@ -56,7 +57,7 @@ const bareTimes = async (isFlooding: boolean): Promise<ReadonlyArray<number>> =>
   })
   const clients = startClients()
   await clients.ask({ do: "open", url: host.url, tokens: [], count: 1, stalled: 0, watch: undefined })
-  const times = await clients.ask({ do: "type", keys, everyMs, sessionId: undefined })
+  const times = await clients.ask({ do: "type", keys, warmUp, everyMs, sessionId: undefined })
   await clients.close()
   await host.close()
   for (const each of [terminal, flood]) each?.kill("SIGKILL")
@@ -64,27 +65,31 @@ const bareTimes = async (isFlooding: boolean): Promise<ReadonlyArray<number>> =>
   return times
 }
 
+const figuresOf = async (directory: string, pace: Pace, isFlooding: boolean): Promise<ReadonlyArray<Figure>> => {
+  const slowest: Array<number> = []
+  const values = await interleave(rounds, {
+    ours: async () => {
+      const times = await ourTimes(directory, pace, isFlooding)
+      slowest.push(quantile(times, 0.99))
+      return quantile(times, 0.5)
+    },
+    bare: async () => quantile(await bareTimes(pace, isFlooding), 0.5)
+  })
+  const name = isFlooding
+    ? "… while another session floods, p50"
+    : `keystrokes ${pace.name}, socket to terminal to socket, idle, p50`
+  return [
+    compare(name, "ms", values.ours, values.bare, { atMost: 1.7 }),
+    atMost("… p99", "ms", median(slowest.slice(1)), 8)
+  ]
+}
+
 /** Figures of keystrokes. */
 export const keystrokeBenchmarks = (): Promise<ReadonlyArray<Figure>> =>
   inDirectory(async (directory) => {
     const figures: Array<Figure> = []
-    for (const isFlooding of [false, true]) {
-      const slowest: Array<number> = []
-      const values = await interleave(rounds, {
-        ours: async () => {
-          const times = await ourTimes(directory, isFlooding)
-          slowest.push(quantile(times, 0.99))
-          return quantile(times, 0.5)
-        },
-        bare: async () => quantile(await bareTimes(isFlooding), 0.5)
-      })
-      const name = isFlooding
-        ? "… while another session floods, p50"
-        : "keystroke, socket to terminal to socket, idle, p50"
-      figures.push(
-        compare(name, "ms", values.ours, values.bare, { atMost: 1.7 }),
-        atMost("… p99", "ms", median(slowest.slice(1)), 8)
-      )
+    for (const pace of paces) {
+      for (const isFlooding of [false, true]) figures.push(...(await figuresOf(directory, pace, isFlooding)))
     }
     return figures
   })

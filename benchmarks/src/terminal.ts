@@ -10,6 +10,7 @@ import { createHoldfast, type PlainHoldfast } from "@holdfast/runtime"
 import { SqliteEventLog } from "@holdfast/store-sqlite"
 import { spawn } from "node-pty"
 import { atMost, compare, type Figure, inDirectory, interleave, median, quantile, runParts } from "./harness.ts"
+import { type Pace, paces, rest } from "./paces.ts"
 
 /** Rounds of each comparison. */
 const rounds = 3
@@ -17,10 +18,6 @@ const rounds = 3
 /** Bytes of the flood, and of the flood beside which a follower stalls. */
 const floodBytes = 200e6
 const stalledBytes = 1e9
-
-/** Keystrokes a round; they come 20 ms apart, as a fast typist's do. */
-const keystrokes = 200
-const typingMs = 20
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
@@ -102,7 +99,7 @@ const flood = (directory: string): Promise<ReadonlyArray<Figure>> => {
 }
 
 /** Times of one byte to the terminal and back, with `cat` as the program. */
-const ourEcho = async (holdfast: PlainHoldfast): Promise<ReadonlyArray<number>> => {
+const ourEcho = async (holdfast: PlainHoldfast, pace: Pace): Promise<ReadonlyArray<number>> => {
   const sessionId = await start(holdfast, "cat", [])
   await holdfast.until(sessionId, ({ chart }) => chart.lifecycle === "open")
   const times: Array<number> = []
@@ -115,40 +112,46 @@ const ourEcho = async (holdfast: PlainHoldfast): Promise<ReadonlyArray<number>> 
     }
   })()
   const bytes = new TextEncoder().encode("a")
-  for (let key = 0; key < keystrokes; key++) {
+  for (let key = 0; key < pace.warmUp + pace.keys; key++) {
     const echoed = new Promise<void>((resolve) => (seen = resolve))
     const started = performance.now()
     await holdfast.command(sessionId, { type: "terminal.write", data: { bytes } })
     await echoed
     times.push(performance.now() - started)
-    await pause(typingMs)
+    await rest(pace)
   }
   isOver = true
   await holdfast.command(sessionId, { type: "session.close", data: { force: true } })
   await following
-  return times
+  return times.slice(pace.warmUp)
 }
 
-const bareEcho = async (): Promise<ReadonlyArray<number>> => {
+const bareEcho = async (pace: Pace): Promise<ReadonlyArray<number>> => {
   const terminal = spawn("cat", [], { encoding: null })
   const exited = new Promise<void>((resolve) => terminal.onExit(() => resolve()))
   const times: Array<number> = []
   let seen: () => void = () => {}
   terminal.onData(() => seen())
-  for (let key = 0; key < keystrokes; key++) {
+  for (let key = 0; key < pace.warmUp + pace.keys; key++) {
     const echoed = new Promise<void>((resolve) => (seen = resolve))
     const started = performance.now()
     terminal.write("a")
     await echoed
     times.push(performance.now() - started)
-    await pause(typingMs)
+    await rest(pace)
   }
   terminal.kill("SIGKILL")
   await exited
-  return times
+  return times.slice(pace.warmUp)
 }
 
 const echo = async (directory: string): Promise<ReadonlyArray<Figure>> => {
+  const figures: Array<Figure> = []
+  for (const pace of paces) figures.push(...(await echoAt(directory, pace)))
+  return figures
+}
+
+const echoAt = async (directory: string, pace: Pace): Promise<ReadonlyArray<Figure>> => {
   const idle99: Array<number> = []
   const busy99: Array<number> = []
   const withFlood = async (
@@ -163,16 +166,16 @@ const echo = async (directory: string): Promise<ReadonlyArray<Figure>> => {
   const values = await interleave(rounds, {
     ours: async () => {
       const holdfast = await opened(directory)
-      const times = await ourEcho(holdfast)
+      const times = await ourEcho(holdfast, pace)
       await holdfast.close()
       idle99.push(quantile(times, 0.99))
       return quantile(times, 0.5)
     },
-    bare: async () => quantile(await bareEcho(), 0.5),
+    bare: async () => quantile(await bareEcho(pace), 0.5),
     busy: async () => {
       const holdfast = await opened(directory)
       const times = await withFlood(
-        () => ourEcho(holdfast),
+        () => ourEcho(holdfast, pace),
         async () => {
           const sessionId = await start(holdfast, "sh", ["-c", "while :; do cat /proc/cpuinfo; done"])
           await holdfast.until(sessionId, ({ terminal }) => (terminal?.offset ?? 0) > 1e6)
@@ -188,21 +191,24 @@ const echo = async (directory: string): Promise<ReadonlyArray<Figure>> => {
     },
     bareBusy: async () =>
       quantile(
-        await withFlood(bareEcho, async () => {
-          const terminal = spawn("sh", ["-c", "while :; do cat /proc/cpuinfo; done"], { encoding: null })
-          terminal.onData(() => {})
-          await pause(100)
-          const exited = new Promise<void>((resolve) => terminal.onExit(() => resolve()))
-          return () => {
-            terminal.kill("SIGKILL")
-            return exited
+        await withFlood(
+          () => bareEcho(pace),
+          async () => {
+            const terminal = spawn("sh", ["-c", "while :; do cat /proc/cpuinfo; done"], { encoding: null })
+            terminal.onData(() => {})
+            await pause(100)
+            const exited = new Promise<void>((resolve) => terminal.onExit(() => resolve()))
+            return () => {
+              terminal.kill("SIGKILL")
+              return exited
+            }
           }
-        }),
+        ),
         0.5
       )
   })
   return [
-    compare("echo of a keystroke, idle, p50", "ms", values.ours, values.bare, { atMost: 3 }),
+    compare(`echo of keystrokes ${pace.name}, idle, p50`, "ms", values.ours, values.bare, { atMost: 3 }),
     atMost("… p99", "ms", median(idle99), 5),
     compare("… while another session floods, p50", "ms", values.busy, values.bareBusy, { atMost: 3 }),
     atMost("… p99", "ms", median(busy99), 5)

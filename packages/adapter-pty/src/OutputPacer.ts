@@ -1,4 +1,4 @@
-/** When output is handed over: the first bytes of a burst at once, so that typing feels no timer, then joined. */
+/** When output is handed over: the first bytes of a burst and an answer to input at once, so that typing feels no timer; then joined. */
 import { type BackendEvent, maxOutputBytes } from "@holdfast/core"
 import { makeReportReader } from "./TerminalReports.ts"
 import { makeReportWindow, reportWindowMs } from "./ReportWindow.ts"
@@ -19,6 +19,8 @@ const keepMs = 1_000
 export interface OutputPacer {
   /** Keeps nothing of the chunk, which the next read may overwrite. */
   readonly write: (chunk: Buffer) => void
+  /** Input was written: what is read next answers it, and is handed over at once with what is held. */
+  readonly answerInput: () => void
   /** Pushes all that is held, and stops the timers. */
   readonly end: () => void
 }
@@ -32,6 +34,8 @@ export const makeOutputPacer = (push: (events: ReadonlyArray<BackendEvent>) => v
   let heldBytes = 0
   let lastOutput = Number.NEGATIVE_INFINITY
   let lastReports = Number.NEGATIVE_INFINITY
+  /** Whether input was written since output was handed over for it: once for all that was written between two reads. */
+  let isAnswer = false
   let outputTimer: NodeJS.Timeout | undefined
   let keepTimer: NodeJS.Timeout | undefined
   let reportTimer: NodeJS.Timeout | undefined
@@ -62,9 +66,13 @@ export const makeOutputPacer = (push: (events: ReadonlyArray<BackendEvent>) => v
 
   const flush = (areReportsDue: boolean, now: number, first?: Uint8Array) => {
     const events: Array<BackendEvent> = []
-    if (first !== undefined) events.push({ type: "terminal.output", bytes: first })
-    else if (heldBytes > 0) events.push({ type: "terminal.output", bytes: takeHeld() })
-    lastOutput = now
+    const bytes = first ?? (heldBytes > 0 ? takeHeld() : undefined)
+    if (bytes !== undefined) {
+      events.push({ type: "terminal.output", bytes })
+      lastOutput = now
+      clearTimeout(outputTimer)
+      outputTimer = undefined
+    }
     if (areReportsDue && !reports.isEmpty()) {
       lastReports = now
       events.push(...reports.take())
@@ -81,30 +89,35 @@ export const makeOutputPacer = (push: (events: ReadonlyArray<BackendEvent>) => v
     }
   }
 
+  const flushAt = (now: number, first?: Uint8Array) => flush(now - lastReports >= reportWindowMs, now, first)
+
   return {
     write: (chunk) => {
       for (const report of reader.read(chunk)) reports.add(report)
       const now = performance.now()
-      if (heldBytes === 0 && now - lastOutput >= joinMs) {
-        flush(now - lastReports >= reportWindowMs, now, new Uint8Array(chunk))
-        return
+      const atOnce = isAnswer || now - lastOutput >= joinMs
+      if (heldBytes === 0 && atOnce) {
+        isAnswer = false
+        return flushAt(now, new Uint8Array(chunk))
       }
       for (let at = 0; at < chunk.byteLength;) {
         const room = maxOutputBytes - heldBytes
         hold(chunk.subarray(at, at + room))
         at += room
-        if (heldBytes === maxOutputBytes) flush(now - lastReports >= reportWindowMs, now)
+        if (heldBytes === maxOutputBytes) flushAt(now)
       }
       if (heldBytes === 0) return
-      outputTimer ??= setTimeout(() => {
-        outputTimer = undefined
-        const now = performance.now()
-        flush(now - lastReports >= reportWindowMs, now)
-      }, joinMs)
+      if (isAnswer) {
+        isAnswer = false
+        return flushAt(now)
+      }
+      outputTimer ??= setTimeout(() => flushAt(performance.now()), joinMs)
+    },
+    answerInput: () => {
+      isAnswer = true
     },
     end: () => {
       flush(true, performance.now())
-      clearTimeout(outputTimer)
       clearTimeout(keepTimer)
       clearTimeout(reportTimer)
     }

@@ -179,7 +179,9 @@ export const openPtySession = Effect.fnUntraced(function* (
   const write = (bytes: Uint8Array): BackendRefused | undefined => {
     if (!pty.isOpen()) return refused("write", "its program has ended")
     if (bytes.byteLength > maxPendingInput) return refused("write", `more than ${maxPendingInput} bytes`)
-    return pty.write(bytes) ? undefined : refused("write", "its program has not read what was typed before", true)
+    if (!pty.write(bytes)) return refused("write", "its program has not read what was typed before", true)
+    pacer.answerInput()
+    return undefined
   }
 
   const perform = (command: BackendCommand): Effect.Effect<Performed, BackendRefused> => {

@@ -33,6 +33,34 @@ describe("the pace of output", () => {
     assert.deepStrictEqual(shape(pushes), [[1], [5], [4]])
   })
 
+  it("hands over at once what answers input, with what is held, however soon after other output it comes", () => {
+    const pacer = start()
+    pacer.write(Buffer.alloc(1))
+    pacer.answerInput()
+    pacer.write(Buffer.alloc(2))
+    assert.deepStrictEqual(shape(pushes), [[1], [2]])
+    pacer.write(Buffer.alloc(3))
+    vi.advanceTimersByTime(2)
+    pacer.answerInput()
+    pacer.write(Buffer.alloc(4))
+    assert.deepStrictEqual(shape(pushes), [[1], [2], [7]])
+  })
+
+  it("joins what comes behind an answer, and hands nothing over early for one that has gone out", () => {
+    const pacer = start()
+    pacer.write(Buffer.alloc(1))
+    pacer.write(Buffer.alloc(2))
+    pacer.answerInput()
+    pacer.write(Buffer.alloc(3))
+    assert.deepStrictEqual(shape(pushes), [[1], [5]])
+    pacer.write(Buffer.alloc(4))
+    vi.advanceTimersByTime(3)
+    pacer.write(Buffer.alloc(5))
+    assert.deepStrictEqual(shape(pushes), [[1], [5]])
+    vi.advanceTimersByTime(1)
+    assert.deepStrictEqual(shape(pushes), [[1], [5], [9]])
+  })
+
   it("hands over when 64 KiB are joined, whatever the time", () => {
     const pacer = start()
     pacer.write(Buffer.alloc(1))

@@ -1,5 +1,5 @@
 /** Programs that people really use in terminals. */
-import { assert, describe, it } from "@effect/vitest"
+import { afterEach, assert, describe, it, vi } from "@effect/vitest"
 import { type BackendEvent, makeSessionId } from "@holdfast/core"
 import { Deferred, Effect, Stream } from "effect"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -63,6 +63,22 @@ const bash = (more: object = {}) => ({
 })
 
 describe("programs in a terminal", () => {
+  afterEach(() => vi.useRealTimers())
+
+  it.live("the echo of each keystroke needs no timer, however fast they come", () =>
+    Effect.gen(function* () {
+      const terminal = yield* openTerminal({ profile: "command", command: "cat" })
+      yield* terminal.type("ready\r")
+      yield* terminal.see("ready\r\nready\r\n")
+      // From here on no time passes: what waits for a timer never comes.
+      vi.useFakeTimers({ toFake: ["setTimeout", "performance"] })
+      for (const key of "an echo at once") {
+        yield* terminal.type(key)
+        yield* terminal.see(key)
+      }
+    })
+  )
+
   it.live("bash runs what is typed, and its exit code is the session's", () =>
     Effect.gen(function* () {
       const terminal = yield* openTerminal(bash({ env: { values: { PS1: "ready> " } } }))
