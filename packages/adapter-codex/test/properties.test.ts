@@ -1,6 +1,6 @@
 import { accept, advance, type BackendEvent, type Observed } from "@holdfast/core"
 import { assert, describe, it } from "@effect/vitest"
-import { itemFaults, nothingOpen, objections, openIn, openSimulatedSession } from "@holdfast/testkit"
+import { anyCharacters, itemFaults, nothingOpen, objections, openIn, openSimulatedSession } from "@holdfast/testkit"
 import * as fc from "fast-check"
 import { type CodexMessage, makeCodexNormaliser } from "../src/CodexNormaliser.ts"
 import { messagesOf, readTranscript, replay, threadsOf, transcriptNames } from "./transcripts.ts"
@@ -98,7 +98,7 @@ const junk = fc.oneof(
     true,
     1e300
   ),
-  fc.string({ unit: "binary", maxLength: 300 }),
+  anyCharacters(300),
   fc.jsonValue({ maxDepth: 2 })
 )
 

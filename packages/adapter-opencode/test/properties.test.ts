@@ -10,6 +10,7 @@ import {
   timelineEntries
 } from "@holdfast/core"
 import {
+  anyCharacters,
   itemFaults,
   nothingOpen,
   objections,
@@ -247,7 +248,7 @@ const junk = fc.oneof(
     1e300,
     "x".repeat(999)
   ),
-  fc.string({ unit: "binary", maxLength: 300 }),
+  anyCharacters(300),
   fc.jsonValue({ maxDepth: 2 })
 )
 

@@ -1,4 +1,4 @@
-import { type ModelDialectName, ModelStep, startScriptedModel } from "@holdfast/testkit"
+import { anyCharacters, type ModelDialectName, ModelStep, startScriptedModel } from "@holdfast/testkit"
 import * as fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import { ask } from "./modelClient.ts"
@@ -201,7 +201,7 @@ describe("an answer of a scripted model", () => {
       messages: ({ delta }) => (typeof delta === "object" ? delta.text : undefined)
     }
     const dialect = fc.constantFrom<ModelDialectName>("responses", "chat", "messages")
-    const text = fc.string({ unit: "binary", maxLength: 40 })
+    const text = anyCharacters(40)
     await fc.assert(
       fc.asyncProperty(dialect, text, fc.integer({ min: 1, max: 50 }), async (dialect, text, chunkSize) => {
         model.setScript(() => [ModelStep.text(text, { chunkSize })])
