@@ -6,6 +6,7 @@ import { statSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
 import { parentPort, workerData } from "node:worker_threads"
 import { type CompactSlice, makeMaintenance } from "./Maintenance.ts"
+import { makeSyncOpenFile } from "./syncOpenFile.ts"
 import { makeWriter, type WriteBatch } from "./WriteBatch.ts"
 
 /** How a thread is set up. */
@@ -55,11 +56,23 @@ const writer = makeWriter(db, setup.generation)
 const maintenance = makeMaintenance(db, writer)
 const beat = db.prepare("UPDATE lease SET heartbeat = ?")
 
-const checkpoint = (truncate: boolean) => {
+/** Passes in which the write-ahead log is copied back beside commits. In the second there is what came during the first. */
+const copyPasses = 2
+
+const syncDatabase = makeSyncOpenFile(setup.path)
+
+/** Copies the write-ahead log back, beside commits or, to empty it, with none meanwhile. Gives whether it is empty. */
+const checkpoint = (truncate: boolean): boolean => {
   // A reader in the middle of a page is no reason to wait: the next time will do.
   db.exec("PRAGMA busy_timeout = 0")
   try {
-    return db.prepare(`PRAGMA wal_checkpoint(${truncate ? "TRUNCATE" : "PASSIVE"})`).get()?.["busy"] === 0
+    if (truncate) return db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get()?.["busy"] === 0
+    for (let pass = 0; pass < copyPasses; pass++) {
+      db.exec("PRAGMA wal_checkpoint(PASSIVE)")
+      // SQLite syncs the database once everything is copied, which is when commits wait for it.
+      syncDatabase()
+    }
+    return false
   } finally {
     db.exec(`PRAGMA busy_timeout = ${setup.busyTimeoutMs}`)
   }

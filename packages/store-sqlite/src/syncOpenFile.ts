@@ -1,0 +1,43 @@
+/** Writes what the system holds of a database file to the disk, beside its writers. */
+import { fdatasyncSync, fstatSync, readdirSync, statSync } from "node:fs"
+
+/** Descriptors that this process has open: on Linux and macOS. */
+const descriptors = "/dev/fd"
+
+/** Whether a descriptor, which may have been closed meanwhile, is of a file. */
+const isOf = (fd: number, file: { readonly dev: number; readonly ino: number }): boolean => {
+  try {
+    const { dev, ino } = fstatSync(fd)
+    return dev === file.dev && ino === file.ino
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Makes a function that syncs a file which SQLite has open, through SQLite's own descriptor: to close one of ours would take the
+ * process's locks off the file (https://www.sqlite.org/howtocorrupt.html, 2.2). False where nothing was synced: on Windows, and where
+ * the file is not open or the disk fails, which whoever commits learns for itself. It does no harm that a descriptor may be of another
+ * file by the time it is synced.
+ */
+export const makeSyncOpenFile = (path: string): (() => boolean) => {
+  let known: number | undefined
+  const find = (): number | undefined => {
+    const file = statSync(path)
+    if (known !== undefined && isOf(known, file)) return known
+    known = readdirSync(descriptors)
+      .map(Number)
+      .find((fd) => isOf(fd, file))
+    return known
+  }
+  return () => {
+    try {
+      const fd = find()
+      if (fd === undefined) return false
+      fdatasyncSync(fd)
+      return true
+    } catch {
+      return false
+    }
+  }
+}
