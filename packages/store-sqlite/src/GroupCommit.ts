@@ -36,9 +36,15 @@ const directMs = 2
 
 /**
  * Bytes of write-ahead log after which it is copied back into the file: 16 MiB. What is committed while most of it is copied
- * comes on top; and as much again each time that a reader in the middle of a page keeps it from being emptied.
+ * comes on top, each time anew; and as much again each time that a reader in the middle of a page keeps it from being emptied.
  */
 const walBytes = 16 * 1024 * 1024
+
+/**
+ * Length of the write-ahead log from which on its file is cut when it is empty: 32 MiB. A shorter one is written anew from its
+ * beginning, since to cut it takes several times as long as all the rest that commits wait for.
+ */
+const cutWalBytes = 2 * walBytes
 
 /**
  * Milliseconds without a commit after which a piece of output is committed in its own step, and not at the end of its tick together
@@ -335,15 +341,19 @@ export const makeGroupCommit = (parts: GroupCommitParts) => {
   const noteWal = (result: JobResult) => {
     if (!result.ok || copying || stopped !== undefined || result.walBytes < copyAt) return
     copying = true
-    checkpointer.run({ kind: "checkpoint", truncate: false }, () => {
+    checkpointer.run({ kind: "checkpoint", mode: "passive" }, () => {
       if (stopped !== undefined) return
+      const mode = result.walBytes < cutWalBytes ? "restart" : "truncate"
       const done = (after: JobResult) => {
         copying = false
-        // A reader was in the middle of a page, or it failed: the next time is after as much again.
-        copyAt = after.ok && after.result === true ? walBytes : (after.ok ? after.walBytes : result.walBytes) + walBytes
+        const length = after.ok ? after.walBytes : result.walBytes
+        // Written anew, it has as much in it again once it grows. Where a reader was in the middle of a page, or it failed, the next
+        // time is after as much again.
+        const isEmpty = after.ok && after.result === true
+        copyAt = isEmpty ? Math.max(length + 1, walBytes) : length + walBytes
       }
       // The same thread: a log whose commits are all direct needs no other.
-      jobs.push({ on: checkpointer, job: { kind: "checkpoint", truncate: true }, done })
+      jobs.push({ on: checkpointer, job: { kind: "checkpoint", mode }, done })
       schedule()
     })
   }

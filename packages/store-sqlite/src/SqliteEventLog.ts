@@ -279,7 +279,7 @@ export const open = Effect.fn("SqliteEventLog.open")(function* (
       yield* sweep
       yield* slices("vacuum", { kind: "vacuum" }, () => ({ kind: "vacuum" }))
       // A reader in the middle of a page, or copying back under way, holds the write-ahead log for some milliseconds.
-      yield* Effect.repeat(job("vacuum", { kind: "checkpoint", truncate: true }), {
+      yield* Effect.repeat(job("vacuum", { kind: "checkpoint", mode: "truncate" }), {
         until: (isEmpty) => isEmpty === true,
         schedule: Schedule.spaced(vacuumRetryMs),
         times: vacuumRetries

@@ -19,6 +19,13 @@ export interface WriterSetup {
   readonly maxPages: number | undefined
 }
 
+/**
+ * How the write-ahead log is copied into the file: `passive` goes on beside commits and leaves it as it is. The others have none
+ * meanwhile, and empty it if no reader is in it: `restart` keeps the length of its file, to be written anew from the beginning,
+ * `truncate` cuts it.
+ */
+export type CheckpointMode = "passive" | "restart" | "truncate"
+
 /** What a thread can be asked. */
 export type WriterJob =
   | { readonly kind: "write"; readonly batch: WriteBatch }
@@ -27,8 +34,7 @@ export type WriterJob =
   | { readonly kind: "sweep" }
   | { readonly kind: "vacuum" }
   | { readonly kind: "heartbeat"; readonly now: number }
-  /** Copies the write-ahead log into the file; `truncate` also empties it, if no reader is in it. */
-  | { readonly kind: "checkpoint"; readonly truncate: boolean }
+  | { readonly kind: "checkpoint"; readonly mode: CheckpointMode }
   /** Closes the connection and ends the thread. */
   | { readonly kind: "close" }
 
@@ -61,12 +67,12 @@ const copyPasses = 2
 
 const syncDatabase = makeSyncOpenFile(setup.path)
 
-/** Copies the write-ahead log back, beside commits or, to empty it, with none meanwhile. Gives whether it is empty. */
-const checkpoint = (truncate: boolean): boolean => {
+/** Copies the write-ahead log back. Gives whether it is empty then. */
+const checkpoint = (mode: CheckpointMode): boolean => {
   // A reader in the middle of a page is no reason to wait: the next time will do.
   db.exec("PRAGMA busy_timeout = 0")
   try {
-    if (truncate) return db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get()?.["busy"] === 0
+    if (mode !== "passive") return db.prepare(`PRAGMA wal_checkpoint(${mode})`).get()?.["busy"] === 0
     for (let pass = 0; pass < copyPasses; pass++) {
       db.exec("PRAGMA wal_checkpoint(PASSIVE)")
       // SQLite syncs the database once everything is copied, which is when commits wait for it.
@@ -93,7 +99,7 @@ const perform = (job: Exclude<WriterJob, { readonly kind: "close" }>): unknown =
     case "heartbeat":
       return writer.transact(() => void beat.run(job.now))
     case "checkpoint":
-      return checkpoint(job.truncate)
+      return checkpoint(job.mode)
   }
 }
 
