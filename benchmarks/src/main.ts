@@ -5,6 +5,7 @@
  *
  * Prints a table for people, and the same as one line of JSON, which is all that `--json` prints.
  */
+import { letHeapGrow } from "@holdfast/runtime"
 import { type Figure, table } from "./harness.ts"
 
 /** Each gives its lines; it is loaded only when it is asked for. */
@@ -17,6 +18,9 @@ const benchmarks: { readonly [name: string]: () => Promise<ReadonlyArray<Figure>
   terminal: async () => (await import("./terminal.ts")).terminalBenchmarks(),
   web: async () => (await import("./web.ts")).webBenchmarks()
 }
+
+// As the examples' hosts do.
+letHeapGrow()
 
 const options = process.argv.slice(2)
 const names = options.filter((option) => !option.startsWith("--"))

@@ -3,6 +3,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { buildPage } from "@holdfast/example-web"
 import { movedWorkspaces } from "@holdfast/git"
+import { letHeapGrow } from "@holdfast/runtime"
 import { serve } from "@holdfast/server"
 import { SqliteEventLog } from "@holdfast/store-sqlite"
 import * as Command from "effect/cli/Command"
@@ -74,6 +75,8 @@ const command = Command.make("holdfast-server", flags, run).pipe(
       "HOLDFAST_GIT_TOKENS as url=token with blanks between, are lent to repositories of sandboxes, one operation at a time."
   )
 )
+
+letHeapGrow()
 
 Command.run(command, { version: packageJson.version }).pipe(
   Effect.provide(NodeServices.layer),

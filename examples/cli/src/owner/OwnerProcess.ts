@@ -6,7 +6,7 @@ import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
 import { ptyBackend } from "@holdfast/adapter-pty"
 import { LogUnavailable, type SessionId, type SessionState } from "@holdfast/core"
 import { movedWorkspaces } from "@holdfast/git"
-import { type HoldfastService, makeHoldfast } from "@holdfast/runtime"
+import { type HoldfastService, letHeapGrow, makeHoldfast } from "@holdfast/runtime"
 import { SqliteEventLog } from "@holdfast/store-sqlite"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -191,6 +191,7 @@ export const ownerProcess = (store: string): Effect.Effect<void, LogUnavailable>
       Effect.tapError((error) => report({ kind: "failed", error }))
     )
     if (log === undefined) return yield* report({ kind: "serving" })
+    letHeapGrow()
 
     const ready = yield* Deferred.make<HoldfastService, LogUnavailable>()
     const lastWords = makeLastWords()
