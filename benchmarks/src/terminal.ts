@@ -12,8 +12,9 @@ import { spawn } from "node-pty"
 import { atMost, compare, type Figure, inDirectory, interleave, median, quantile, runParts } from "./harness.ts"
 import { type Pace, paces, rest } from "./paces.ts"
 
-/** Rounds of each comparison. */
+/** Rounds of each comparison, and of the flood, whose single rounds differ by a quarter. */
 const rounds = 3
+const floodRounds = 7
 
 /** Bytes of the flood, and of the flood beside which a follower stalls. */
 const floodBytes = 200e6
@@ -74,7 +75,7 @@ const expectBytes = (name: string, bytes: number, expected: number) => {
 const flood = (directory: string): Promise<ReadonlyArray<Figure>> => {
   const { args, output } = coloured(directory, floodBytes)
   const lag: Array<number> = []
-  return interleave(rounds, {
+  return interleave(floodRounds, {
     ours: async () => {
       const holdfast = await opened(directory)
       const delay = monitorEventLoopDelay({ resolution: 1 })

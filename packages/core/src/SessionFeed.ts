@@ -61,6 +61,13 @@ export interface SessionFeed {
   ) => Stream.Stream<Followed, SessionNotFound | LogUnavailable>
 }
 
+/** How far a follower is. */
+interface Place {
+  cursor: number
+  /** Fell out of the ring: it goes on in the store, and needs nothing that is kept. */
+  isLost: boolean
+}
+
 /** The recent events of one followed session, and who waits for more. */
 interface Tail {
   readonly sessionId: SessionId
@@ -74,6 +81,10 @@ interface Tail {
   bytes: number
   followers: number
   readonly waiting: Set<() => void>
+  /** Followers that do not wait. */
+  readonly reading: Set<Place>
+  /** Those of them that fell out of the ring. */
+  lost: number
   removed: boolean
   /** The pages that were cut from what is kept, by where they begin and their bounds: followers share them. */
   readonly pages: Map<string, Page & { readonly answer: "exact" }>
@@ -133,6 +144,13 @@ export const makeSessionFeed = (
     tail.bytes = kept
     tail.head = last.seq
     const first = tail.records[0]?.seq ?? tail.head + 1
+    if (drop > 0) {
+      for (const place of tail.reading) {
+        if (place.isLost || place.cursor >= first - 1) continue
+        place.isLost = true
+        tail.lost++
+      }
+    }
     for (const [key, page] of tail.pages) {
       // What ended because there was no more yet is cut anew, and what is not kept any more is forgotten.
       if (page.cursor === page.head || page.events[0]!.seq < first) tail.pages.delete(key)
@@ -169,7 +187,7 @@ export const makeSessionFeed = (
     for (const tail of tails.values()) wake(tail)
   }
 
-  const join = (sessionId: SessionId): Tail => {
+  const join = (sessionId: SessionId, after: number): { readonly tail: Tail; readonly place: Place } => {
     let tail = tails.get(sessionId)
     if (tail === undefined) {
       tail = {
@@ -181,17 +199,29 @@ export const makeSessionFeed = (
         bytes: 0,
         followers: 0,
         waiting: new Set(),
+        reading: new Set(),
+        lost: 0,
         removed: false,
         pages: new Map()
       }
       tails.set(sessionId, tail)
     }
+    const place = { cursor: after, isLost: false }
     tail.followers++
-    return tail
+    tail.reading.add(place)
+    return { tail, place }
   }
 
-  const leave = (tail: Tail) => {
+  const find = (tail: Tail, place: Place) => {
+    if (!place.isLost) return
+    place.isLost = false
+    tail.lost--
+  }
+
+  const leave = (tail: Tail, place: Place) => {
     tail.followers--
+    find(tail, place)
+    tail.reading.delete(place)
     if (tail.followers > 0) return
     clear(tail)
     if (tails.get(tail.sessionId) === tail) tails.delete(tail.sessionId)
@@ -228,10 +258,9 @@ export const makeSessionFeed = (
     return page
   }
 
-  const pullFrom = (tail: Tail, after: number, options: ReadOptions | undefined) => {
+  const pullFrom = (tail: Tail, place: Place, options: ReadOptions | undefined) => {
     const limit = options?.limit ?? defaultPageEvents
     const maxBytes = options?.maxBytes ?? defaultPageBytes
-    let cursor = after
     // Until the store has answered to the end once, what is live is not known to go on where the cursor is.
     let joined = false
     let ended = false
@@ -239,15 +268,16 @@ export const makeSessionFeed = (
     const removedGap = (): Followed => ({
       answer: "gap",
       reason: "removed",
-      from: cursor + 1,
-      to: Math.max(cursor + 1, tail.head),
+      from: place.cursor + 1,
+      to: Math.max(place.cursor + 1, tail.head),
       detail: "the session was deleted",
-      cursor: Math.max(cursor, tail.head),
-      head: Math.max(cursor, tail.head)
+      cursor: Math.max(place.cursor, tail.head),
+      head: Math.max(place.cursor, tail.head)
     })
 
     const deliver = (page: Page): readonly [Followed, ...Array<Followed>] | undefined => {
-      cursor = page.cursor
+      const { cursor } = page
+      place.cursor = cursor
       const empty = page.answer === "exact" && page.events.length === 0
       if (cursor < page.head || cursor < tail.head) return empty ? undefined : [page]
       joined = true
@@ -263,18 +293,25 @@ export const makeSessionFeed = (
     type Delivered = readonly [Followed, ...Array<Followed>]
     type Pulled = Effect.Effect<Delivered, SessionNotFound | LogUnavailable | Cause.Done>
 
-    const fromStore: Pulled = Effect.suspend(() => read(tail.sessionId, cursor, options)).pipe(
+    const fromStore: Pulled = Effect.suspend(() => read(tail.sessionId, place.cursor, options)).pipe(
       Effect.map((page) => (tail.removed ? end() : deliver(page))),
       Effect.catchTag("SessionNotFound", (error) => (tail.removed ? Effect.sync(end) : Effect.fail(error))),
       Effect.flatMap((delivered) => (delivered === undefined ? pull : Effect.succeed(delivered)))
     )
 
     const wait: Pulled = Effect.callback((resume) => {
-      const wakeup = () => resume(pull)
+      const wakeup = () => {
+        tail.reading.add(place)
+        resume(pull)
+      }
+      find(tail, place)
+      tail.reading.delete(place)
       tail.waiting.add(wakeup)
-      // Everybody has everything: nobody needs the ring.
-      if (tail.waiting.size === tail.followers) clear(tail)
-      return Effect.sync(() => tail.waiting.delete(wakeup))
+      // Everybody has everything, or goes on in the store: nobody needs the ring.
+      if (tail.waiting.size + tail.lost === tail.followers) clear(tail)
+      return Effect.sync(() => {
+        if (tail.waiting.delete(wakeup)) tail.reading.add(place)
+      })
     })
 
     const pull: Pulled = Effect.suspend((): Pulled => {
@@ -282,8 +319,9 @@ export const makeSessionFeed = (
       if (failure !== undefined) return Effect.fail(failure)
       if (tail.removed) return Effect.sync(end)
       if (!joined) return fromStore
-      const page = cut(tail, cursor, limit, maxBytes)
-      if (page === undefined) return cursor < tail.head ? fromStore : wait
+      const page = cut(tail, place.cursor, limit, maxBytes)
+      if (page === undefined) return place.cursor < tail.head ? fromStore : wait
+      find(tail, place)
       const delivered = deliver(page)
       return delivered === undefined ? pull : Effect.succeed(delivered)
     })
@@ -302,10 +340,10 @@ export const makeSessionFeed = (
       Stream.unwrap(
         Effect.map(
           Effect.acquireRelease(
-            Effect.sync(() => join(sessionId)),
-            (tail) => Effect.sync(() => leave(tail))
+            Effect.sync(() => join(sessionId, after)),
+            ({ place, tail }) => Effect.sync(() => leave(tail, place))
           ),
-          (tail) => Stream.fromPull(Effect.succeed(pullFrom(tail, after, options)))
+          ({ place, tail }) => Stream.fromPull(Effect.succeed(pullFrom(tail, place, options)))
         )
       )
   }
