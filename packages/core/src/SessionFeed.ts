@@ -81,9 +81,9 @@ interface Tail {
   bytes: number
   followers: number
   readonly waiting: Set<() => void>
-  /** Followers that do not wait. */
+  /** Followers that neither wait nor fell out of the ring. */
   readonly reading: Set<Place>
-  /** Those of them that fell out of the ring. */
+  /** How many fell out of it. */
   lost: number
   removed: boolean
   /** The pages that were cut from what is kept, by where they begin and their bounds: followers share them. */
@@ -146,9 +146,10 @@ export const makeSessionFeed = (
     const first = tail.records[0]?.seq ?? tail.head + 1
     if (drop > 0) {
       for (const place of tail.reading) {
-        if (place.isLost || place.cursor >= first - 1) continue
+        if (place.cursor >= first - 1) continue
         place.isLost = true
         tail.lost++
+        tail.reading.delete(place)
       }
     }
     for (const [key, page] of tail.pages) {
@@ -216,6 +217,7 @@ export const makeSessionFeed = (
     if (!place.isLost) return
     place.isLost = false
     tail.lost--
+    tail.reading.add(place)
   }
 
   const leave = (tail: Tail, place: Place) => {

@@ -341,17 +341,19 @@ export const makeGroupCommit = (parts: GroupCommitParts) => {
   const noteWal = (result: JobResult) => {
     if (!result.ok || copying || stopped !== undefined || result.walBytes < copyAt) return
     copying = true
-    checkpointer.run({ kind: "checkpoint", mode: "passive" }, () => {
+    const done = (after: JobResult) => {
+      copying = false
+      const length = after.ok ? after.walBytes : result.walBytes
+      // Written anew, it has as much in it again once it grows. Where a reader was in the middle of a page, or it failed, the next
+      // time is after as much again.
+      const isEmpty = after.ok && after.result === true
+      copyAt = isEmpty ? Math.max(length + 1, walBytes) : length + walBytes
+    }
+    checkpointer.run({ kind: "checkpoint", mode: "passive" }, (copied) => {
       if (stopped !== undefined) return
+      // What may not have reached the disk stays in the log as well.
+      if (!copied.ok) return done(copied)
       const mode = result.walBytes < cutWalBytes ? "restart" : "truncate"
-      const done = (after: JobResult) => {
-        copying = false
-        const length = after.ok ? after.walBytes : result.walBytes
-        // Written anew, it has as much in it again once it grows. Where a reader was in the middle of a page, or it failed, the next
-        // time is after as much again.
-        const isEmpty = after.ok && after.result === true
-        copyAt = isEmpty ? Math.max(length + 1, walBytes) : length + walBytes
-      }
       // The same thread: a log whose commits are all direct needs no other.
       jobs.push({ on: checkpointer, job: { kind: "checkpoint", mode }, done })
       schedule()

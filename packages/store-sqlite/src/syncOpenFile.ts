@@ -14,30 +14,39 @@ const isOf = (fd: number, file: { readonly dev: number; readonly ino: number }):
   }
 }
 
+/** What syncing says of a descriptor that is closed by then, or of something that cannot be synced. */
+const notSynced: ReadonlySet<string | undefined> = new Set(["EBADF", "EINVAL", "EROFS", "ENOTSUP"])
+
 /**
  * Makes a function that syncs a file which SQLite has open, through SQLite's own descriptor: to close one of ours would take the
- * process's locks off the file (https://www.sqlite.org/howtocorrupt.html, 2.2). False where nothing was synced: on Windows, and where
- * the file is not open or the disk fails, which whoever commits learns for itself. It does no harm that a descriptor may be of another
- * file by the time it is synced.
+ * process's locks off the file (https://www.sqlite.org/howtocorrupt.html, 2.2). False where it found none, as on Windows: then nothing
+ * was synced. It does no harm that a descriptor may be of another file by the time it is synced. Throws what the disk says: SQLite may
+ * not be told a second time.
  */
 export const makeSyncOpenFile = (path: string): (() => boolean) => {
   let known: number | undefined
   const find = (): number | undefined => {
-    const file = statSync(path)
-    if (known !== undefined && isOf(known, file)) return known
-    known = readdirSync(descriptors)
-      .map(Number)
-      .find((fd) => isOf(fd, file))
-    return known
+    try {
+      const file = statSync(path)
+      if (known === undefined || !isOf(known, file)) {
+        known = readdirSync(descriptors)
+          .map(Number)
+          .find((fd) => isOf(fd, file))
+      }
+      return known
+    } catch {
+      return undefined
+    }
   }
   return () => {
+    const fd = find()
+    if (fd === undefined) return false
     try {
-      const fd = find()
-      if (fd === undefined) return false
       fdatasyncSync(fd)
       return true
-    } catch {
-      return false
+    } catch (error) {
+      if (notSynced.has((error as NodeJS.ErrnoException).code)) return false
+      throw error
     }
   }
 }
