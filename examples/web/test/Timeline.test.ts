@@ -325,21 +325,49 @@ describe("the timeline", () => {
         throw new Error("no answer is in sight")
       })
     const loaded = () => page.locator(".tl-rows[aria-busy=false]").waitFor()
+    /** Until the rows that a scroll brought are measured: nothing moves for three frames. */
+    const settled = () =>
+      page.evaluate(async () => {
+        const frame = () => new Promise((resolve) => requestAnimationFrame(resolve))
+        const places = () =>
+          Array.from(document.querySelectorAll(".tl-message"), (element) => element.getBoundingClientRect().y).join()
+        let last = places()
+        for (let same = 0; same < 3;) {
+          await frame()
+          const now = places()
+          same = now === last ? same + 1 : 0
+          last = now
+        }
+      })
     // Rows are measured as they come: what was estimated above may be off by some pixels, and a load by hundreds.
     const lineHeight = 20
     // Nothing is fetched that nobody asked to see.
     expect(loads).toEqual([])
+    // What is fetched from here on is held until it is known where everything is without it.
+    const held: Array<() => void> = []
+    await page.route(/\/events\?/, async (route) => {
+      await new Promise<void>((resolve) => held.push(resolve))
+      await route.continue()
+    })
+    const letLoad = () => {
+      for (const resume of held.splice(0)) resume()
+    }
     // Up, until nothing is left. A load that begins on the way moves nothing that is in sight.
+    let watched = 0
     for (let step = 0; step < 200; step++) {
       if (await page.getByText("The beginning").isVisible()) break
-      const before = loads.length
       await scroller.evaluate((element) => element.scrollBy(0, -2_000))
-      if (loads.length === before) continue
+      await settled()
+      if (held.length === 0) continue
       const { name, y } = await inSight()
+      letLoad()
       await loaded()
+      await settled()
       const after = await page.locator(".tl-message", { hasText: new RegExp(`^${name}\\.`) }).boundingBox()
       expect(Math.abs((after?.y ?? Number.NaN) - y)).toBeLessThan(lineHeight)
+      watched++
     }
+    expect(watched).toBeGreaterThan(0)
     await scroller.evaluate((element) => element.scrollTo(0, 0))
     await page.getByText("Answer 0.").waitFor()
     expect(loads.length).toBeGreaterThan(0)
