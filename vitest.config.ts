@@ -35,7 +35,8 @@ export default defineConfig({
   ...resolving,
   test: {
     ...common,
-    globalSetup: ["./scripts/no-process-left.ts"],
+    // The last one is torn down first: files are looked for once the processes have ended.
+    globalSetup: ["./scripts/no-file-left.ts", "./scripts/no-process-left.ts"],
     projects: [
       {
         ...resolving,

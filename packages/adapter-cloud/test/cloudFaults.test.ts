@@ -9,7 +9,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { expect, it } from "vitest"
-import { bridgeFile } from "./support/bridgeFile.ts"
+import { bridgeFile } from "../../bridge/test/support/bridgeFile.ts"
 import { openHost } from "./support/cloudHost.ts"
 import { openCloudHouse, testFolder } from "./support/cloudHouse.ts"
 

@@ -6,7 +6,7 @@ import { Effect, Exit, Scope } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { buildLocalImage, dockerSandboxes } from "../src/docker.ts"
 import { sandboxesOn } from "./docker/engineOfTests.ts"
-import { bridgeFile } from "./support/bridgeFile.ts"
+import { bridgeFile } from "../../bridge/test/support/bridgeFile.ts"
 import { openCloudHouse } from "./support/cloudHouse.ts"
 
 const scope = Scope.makeUnsafe()

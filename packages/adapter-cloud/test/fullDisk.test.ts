@@ -4,7 +4,7 @@ import { makeHoldfast } from "@holdfast/runtime"
 import { Effect } from "effect"
 import { existsSync } from "node:fs"
 import { expect, it } from "vitest"
-import { bridgeFile } from "./support/bridgeFile.ts"
+import { bridgeFile } from "../../bridge/test/support/bridgeFile.ts"
 import { openCloudHouse, processProvider, testFolder } from "./support/cloudHouse.ts"
 
 const unshare = ["/usr/bin/unshare", "/bin/unshare"].find((path) => existsSync(path))!

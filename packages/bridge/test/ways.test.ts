@@ -7,7 +7,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
 import { WebSocket } from "ws"
-import { builtBridge } from "./support/BridgeProcess.ts"
+import { bridgeFile } from "./support/bridgeFile.ts"
 import { bridgeIt } from "./support/bridgeTest.ts"
 import { opening } from "./support/opening.ts"
 
@@ -118,7 +118,7 @@ describe("a bridge", () => {
 
 describe("the built program", () => {
   it("is one file, which tells its version and its settings", async () => {
-    const program = await builtBridge()
+    const program = await bridgeFile()
     const run = (...args: ReadonlyArray<string>) =>
       spawnSync(process.execPath, [program, ...args], { encoding: "utf8", env: {} })
     assert.match(run("--version").stdout, /^\d+\.\d+\.\d+\n$/)

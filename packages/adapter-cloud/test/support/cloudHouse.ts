@@ -10,7 +10,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type CloudOptions, makeCloud } from "../../src/index.ts"
 import { processSandboxes, type ProcessSandboxesOptions } from "../../src/process.ts"
-import { bridgeFile } from "./bridgeFile.ts"
+import { bridgeFile } from "../../../bridge/test/support/bridgeFile.ts"
 import { quickPolicy, testLifetimeMs } from "./quickPolicy.ts"
 
 /** What may run inside. */

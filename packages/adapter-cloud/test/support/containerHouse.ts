@@ -13,7 +13,7 @@ import { afterAll, beforeAll } from "vitest"
 import { buildLocalImage, type DockerSandboxesOptions, dockerSandboxes } from "../../src/docker.ts"
 import { sandboxesOn } from "../docker/engineOfTests.ts"
 import { sandboxUser } from "../../src/provider/SandboxPlaces.ts"
-import { bridgeFile } from "./bridgeFile.ts"
+import { bridgeFile } from "../../../bridge/test/support/bridgeFile.ts"
 import { type CloudHouseOptions, openCloudHouse } from "./cloudHouse.ts"
 
 /** Starts the engine before the tests of a file, and ends it after them. */

@@ -4,21 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { buildBridge } from "../../build.ts"
-
-let built: Promise<string> | undefined
-
-/** The program, built once for each test file, in a folder of its own with nothing beside it. */
-export const builtBridge = (): Promise<string> => {
-  built ??= (async () => {
-    const folder = mkdtempSync(join(tmpdir(), "holdfast-bridge-built-"))
-    process.once("exit", () => rmSync(folder, { recursive: true, force: true }))
-    const file = join(folder, "holdfast-bridge.mjs")
-    await buildBridge(file)
-    return file
-  })()
-  return built
-}
+import { bridgeFile } from "./bridgeFile.ts"
 
 /** How it ended. */
 export interface BridgeExit {
@@ -28,7 +14,7 @@ export interface BridgeExit {
 
 /** A house for one bridge at a time: its folders, its session, and its environment. */
 export const openBridgeHouse = async (environment: Readonly<Record<string, string>>) => {
-  const program = await builtBridge()
+  const program = await bridgeFile()
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "holdfast-bridge-test-")))
   const workspace = join(folder, "work")
   const home = join(folder, "home")
