@@ -151,11 +151,12 @@ const jobs: {
     const times: Array<number> = []
     for (let count = 0; count < warmUp + keys; count++) {
       const echoed = new Promise<void>((resolve) => (onOutput = resolve))
+      const message = sessionId === undefined ? key : encodeKeystrokes(sessionId, makeCommandId(), key)
       const started = performance.now()
-      raw.sendBinary(sessionId === undefined ? key : encodeKeystrokes(sessionId, makeCommandId(), key))
+      raw.sendBinary(message)
       await echoed
       times.push(performance.now() - started)
-      await rest({ everyMs })
+      if (count >= warmUp) await rest({ everyMs })
     }
     onOutput = () => {}
     return times.slice(warmUp)

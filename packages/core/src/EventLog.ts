@@ -169,6 +169,19 @@ export interface ReadOptions {
   readonly maxBytes?: number
 }
 
+/** A page with every event after a cursor. */
+export type ExactPage = Page & { readonly answer: "exact" }
+
+/** How a session is followed. */
+export interface FollowOptions extends ReadOptions {
+  /**
+   * The plain way of what is stored while the follower waits for it: each page is offered in the very step that stored it, without a
+   * fiber. True where it was taken: then the stream does not bring it, nor `caught-up` after it (its cursor is its head). False, and
+   * the stream brings it. It must neither block nor wait; what it throws is a defect of the stream. A log need not offer.
+   */
+  readonly take?: (page: ExactPage) => boolean
+}
+
 /**
  * What to remove because something newer holds it. Cursors stay valid: a read across the hole answers `snapshot`.
  *
@@ -262,7 +275,7 @@ export interface EventLogService {
   readonly follow: (
     sessionId: SessionId,
     after: number,
-    options?: ReadOptions
+    options?: FollowOptions
   ) => Stream.Stream<Followed, SessionNotFound | LogUnavailable>
   /** The seq of the last event. */
   readonly head: (sessionId: SessionId) => Effect.Effect<number, SessionNotFound | LogUnavailable>

@@ -7,7 +7,9 @@ import { Cause, Effect, Stream } from "effect"
 import {
   defaultPageBytes,
   defaultPageEvents,
+  type ExactPage,
   type Followed,
+  type FollowOptions,
   type LogUnavailable,
   type Page,
   type ReadOptions,
@@ -57,7 +59,7 @@ export interface SessionFeed {
   readonly follow: (
     sessionId: SessionId,
     after: number,
-    options?: ReadOptions
+    options?: FollowOptions
   ) => Stream.Stream<Followed, SessionNotFound | LogUnavailable>
 }
 
@@ -87,7 +89,7 @@ interface Tail {
   lost: number
   removed: boolean
   /** The pages that were cut from what is kept, by where they begin and their bounds: followers share them. */
-  readonly pages: Map<string, Page & { readonly answer: "exact" }>
+  readonly pages: Map<string, ExactPage>
 }
 
 /** Makes a feed over a store's `read`. */
@@ -233,7 +235,7 @@ export const makeSessionFeed = (
    * The page after a cursor that lies within the ring. Pages end where half of their most bytes are full, counted from the ring's
    * beginning and not from the cursor: so followers that are not side by side meet at the same ends, and share their pages again.
    */
-  const cut = (tail: Tail, after: number, limit: number, maxBytes: number): Page | undefined => {
+  const cut = (tail: Tail, after: number, limit: number, maxBytes: number): ExactPage | undefined => {
     const first = tail.records[0]
     if (first === undefined || after < first.seq - 1 || after >= tail.head) return undefined
     const key = `${after}/${limit}/${maxBytes}`
@@ -249,7 +251,7 @@ export const makeSessionFeed = (
       to++
     }
     const events = tail.records.slice(from, to)
-    const page: Page & { readonly answer: "exact" } = {
+    const page: ExactPage = {
       answer: "exact",
       events,
       cursor: after + events.length,
@@ -260,7 +262,7 @@ export const makeSessionFeed = (
     return page
   }
 
-  const pullFrom = (tail: Tail, place: Place, options: ReadOptions | undefined) => {
+  const pullFrom = (tail: Tail, place: Place, options: FollowOptions | undefined) => {
     const limit = options?.limit ?? defaultPageEvents
     const maxBytes = options?.maxBytes ?? defaultPageBytes
     // Until the store has answered to the end once, what is live is not known to go on where the cursor is.
@@ -301,17 +303,44 @@ export const makeSessionFeed = (
       Effect.flatMap((delivered) => (delivered === undefined ? pull : Effect.succeed(delivered)))
     )
 
+    /** Whether everything there is was taken in the plain way. */
+    const isTaken = (): boolean => {
+      if (options?.take === undefined || failure !== undefined || tail.removed) return false
+      while (place.cursor < tail.head) {
+        const page = cut(tail, place.cursor, limit, maxBytes)
+        if (page === undefined || !options.take(page)) return false
+        place.cursor = page.cursor
+      }
+      return true
+    }
+
     const wait: Pulled = Effect.callback((resume) => {
+      let isOver = false
+      const queue = () => {
+        tail.waiting.add(wakeup)
+        // Everybody has everything, or goes on in the store: nobody needs the ring.
+        if (tail.waiting.size + tail.lost === tail.followers) clear(tail)
+      }
       const wakeup = () => {
+        let next = pull
+        let taken = false
+        try {
+          taken = isTaken()
+        } catch (defect) {
+          // The follower's own code: what it throws must not reach whoever stores, nor other followers.
+          next = Effect.die(defect)
+        }
+        // It may have ended itself by what it took.
+        if (isOver) return
+        if (taken) return queue()
         tail.reading.add(place)
-        resume(pull)
+        resume(next)
       }
       find(tail, place)
       tail.reading.delete(place)
-      tail.waiting.add(wakeup)
-      // Everybody has everything, or goes on in the store: nobody needs the ring.
-      if (tail.waiting.size + tail.lost === tail.followers) clear(tail)
+      queue()
       return Effect.sync(() => {
+        isOver = true
         if (tail.waiting.delete(wakeup)) tail.reading.add(place)
       })
     })

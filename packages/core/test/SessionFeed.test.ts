@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { createdEvent, newEvent } from "@holdfast/testkit"
-import { Effect, Fiber, Stream } from "effect"
+import { Cause, Effect, Exit, Fiber, Stream } from "effect"
+import * as fc from "fast-check"
 import { type Followed, LogUnavailable } from "../src/EventLog.ts"
 import type { EventRecord } from "../src/EventRecord.ts"
 import { makeSessionId } from "../src/Ids.ts"
@@ -18,9 +19,11 @@ const makeWatched = Effect.fnUntraced(function* (options?: SessionFeedOptions) {
     return log.read(sessionId, after, bounds)
   }, options)
   let head = 1
-  const append = Effect.fnUntraced(function* (size = 10) {
-    yield* log.append(id, head, [newEvent("some.thing", {}, { bytes: new Uint8Array(size) })])
-    const page = yield* log.read(id, head++)
+  const append = Effect.fnUntraced(function* (size = 10, count = 1) {
+    const events = Array.from({ length: count }, () => newEvent("some.thing", {}, { bytes: new Uint8Array(size) }))
+    yield* log.append(id, head, events)
+    const page = yield* log.read(id, head)
+    head += count
     if (page.answer === "exact") feed.publish(id, page.events)
   })
   const follower = Effect.fnUntraced(function* () {
@@ -149,5 +152,103 @@ describe("the live tail", () => {
       assert.strictEqual(yield* Fiber.join(fiber), error)
       assert.isFalse(feed.isFollowed(id))
     })
+  )
+
+  it("brings every event once and in order, in the plain way or by the stream, whatever is refused and however slow the reading", () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.array(
+          fc.record({
+            size: fc.integer({ min: 1, max: 2_000 }),
+            count: fc.integer({ min: 1, max: 6 }),
+            yields: fc.nat({ max: 3 })
+          }),
+          {
+            maxLength: 40
+          }
+        ),
+        fc.constantFrom(0, 3_000, 100_000),
+        fc.array(fc.record({ takes: fc.array(fc.boolean()), naps: fc.nat({ max: 3 }) }), {
+          minLength: 1,
+          maxLength: 4
+        }),
+        (appends, ringBytes, readers) =>
+          Effect.runPromise(
+            Effect.scoped(
+              Effect.gen(function* () {
+                const { append, feed, head, id } = yield* makeWatched({ ringBytes })
+                const all = readers.map(({ naps, takes }) => {
+                  const seqs: Array<number> = []
+                  const note = (page: Followed) => records([page]).forEach(({ seq }) => seqs.push(seq))
+                  let offered = 0
+                  const take = (page: Followed) => {
+                    const takesIt = takes.length > 0 && takes[offered++ % takes.length]!
+                    if (takesIt) note(page)
+                    return takesIt
+                  }
+                  const read = Stream.runForEach(feed.follow(id, 0, { maxBytes: 4_000, take }), (page) => {
+                    note(page)
+                    return Effect.replicateEffect(Effect.yieldNow, naps, { discard: true })
+                  })
+                  return { seqs, read }
+                })
+                for (const { read } of all) yield* Effect.forkScoped(read, { startImmediately: true })
+                for (const { count, size, yields } of appends) {
+                  yield* append(size, count)
+                  yield* Effect.replicateEffect(Effect.yieldNow, yields, { discard: true })
+                }
+                while (all.some(({ seqs }) => seqs.at(-1) !== head())) yield* Effect.yieldNow
+                const expected = Array.from({ length: head() }, (_, n) => n + 1)
+                for (const { seqs } of all) assert.deepStrictEqual(seqs, expected)
+              })
+            )
+          )
+      ),
+      { numRuns: 100 }
+    ))
+
+  it.effect(
+    "offers nothing to a follower that has ended itself by what it took, and ends one whose taking throws",
+    () =>
+      Effect.gen(function* () {
+        const { append, feed, id } = yield* makeWatched()
+        let offered = 0
+        const leaving: Fiber.Fiber<void, unknown> = yield* Effect.forkScoped(
+          Stream.runDrain(
+            feed.follow(id, 0, {
+              take: () => {
+                offered++
+                leaving.interruptUnsafe()
+                return true
+              }
+            })
+          ),
+          { startImmediately: true }
+        )
+        const broken = yield* Effect.forkScoped(
+          Stream.runDrain(
+            feed.follow(id, 0, {
+              take: () => {
+                throw new Error("not mine")
+              }
+            })
+          ),
+          { startImmediately: true }
+        )
+        const taken: Array<number> = []
+        const take = (page: Followed) => taken.push(page.cursor) > 0
+        const staying = yield* Effect.forkScoped(Stream.runDrain(feed.follow(id, 0, { take })), {
+          startImmediately: true
+        })
+        yield* append()
+        yield* append()
+        assert.strictEqual(offered, 1)
+        assert.deepStrictEqual(taken, [2, 3])
+        const exit = yield* Fiber.await(broken)
+        assert.include(String(Exit.isFailure(exit) ? Cause.squash(exit.cause) : exit), "not mine")
+        yield* Fiber.await(leaving)
+        yield* Fiber.interrupt(staying)
+        assert.isFalse(feed.isFollowed(id))
+      })
   )
 })

@@ -5,6 +5,7 @@ import {
   type LogStats,
   type LogUnavailable,
   type Page,
+  type FollowOptions,
   type ReadOptions,
   type SessionId,
   type SessionListItem,
@@ -36,7 +37,7 @@ export interface SessionReader {
   readonly follow: (
     sessionId: SessionId,
     after: number,
-    options?: ReadOptions
+    options?: FollowOptions
   ) => Stream.Stream<Followed, SessionNotFound | LogUnavailable>
   /** The terminal's screen after event `at`, or as it is now. Of a session without a terminal, an empty one. */
   readonly screen: (

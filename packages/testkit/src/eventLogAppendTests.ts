@@ -4,6 +4,8 @@ import {
   type CommandId,
   encodeRecord,
   EventInvalid,
+  type ExactPage,
+  type Followed,
   makeCommandId,
   makeSessionId,
   maxAppendEvents,
@@ -11,10 +13,19 @@ import {
   type NewEvent,
   type SessionId
 } from "@holdfast/core"
-import { Effect, Option, Result } from "effect"
+import { Effect, Option, Result, Stream } from "effect"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { eventsOf, expectedText, follow, type MakeEventLogStore, readAll, seqsOf, withLog } from "./eventLogHarness.ts"
+import {
+  collect,
+  eventsOf,
+  expectedText,
+  follow,
+  type MakeEventLogStore,
+  readAll,
+  seqsOf,
+  withLog
+} from "./eventLogHarness.ts"
 import { createdEvent, newEvent, newEvents, sessionIds } from "./newEventArbitraries.ts"
 
 /** Appends that must be refused: the field that is named, after which seq, and the events. */
@@ -181,6 +192,55 @@ export const appendTests = (make: MakeEventLogStore, runs: number) =>
           yield* live.until(2)
           expect(encodeRecord(eventsOf(live.got)[1]!)).toBe(expected)
           expect(encodeRecord(eventsOf(yield* readAll(log, id))[1]!)).toBe(expected)
+        })
+      )
+    )
+
+    it(
+      "keeps what the data of terminal output says beside its offset, and what JSON would make of it",
+      withLog(make, (log) =>
+        Effect.gen(function* () {
+          const id = makeSessionId()
+          yield* log.append(id, 0, [createdEvent()])
+          const said = { offset: 9, toJSON: () => ({ offset: 4 }) }
+          const data = [{ offset: 3 }, { offset: 3, more: ["than", "that"] }, { offset: 0 }, { offset: -0 }, said]
+          const bytes = Uint8Array.of(65)
+          for (const [at, each] of data.entries()) {
+            yield* log.append(id, at + 1, [newEvent("terminal.output", each, { bytes })])
+          }
+          const stored = eventsOf(yield* readAll(log, id, 1))
+          expect(stored.map((event) => event.data)).toEqual(data.map((each) => JSON.parse(JSON.stringify(each))))
+        })
+      )
+    )
+
+    it(
+      "brings a follower what is stored while it waits once and in order, also where it takes some of it in the plain way",
+      withLog(make, (log) =>
+        Effect.gen(function* () {
+          const id = makeSessionId()
+          yield* log.append(id, 0, [createdEvent()])
+          const seqs: Array<number> = []
+          const note = (page: Followed) => {
+            if (page.answer === "exact") seqs.push(...seqsOf(page.events))
+          }
+          let offered = 0
+          const take = (page: ExactPage) => {
+            const takes = offered++ % 3 > 0
+            if (takes) note(page)
+            return takes
+          }
+          const behind = yield* collect(
+            Stream.tap(log.follow(id, 0, { take }), (page) => Effect.sync(() => note(page)))
+          )
+          yield* behind.until((got) => got.some(({ answer }) => answer === "caught-up"))
+          for (let seq = 1; seq <= 30; seq++) yield* log.append(id, seq, [newEvent("some.thing", { seq })])
+          yield* Effect.whileLoop({
+            while: () => seqs.at(-1) !== 31,
+            body: () => Effect.promise(() => new Promise((resolve) => setImmediate(resolve))),
+            step: () => {}
+          })
+          expect(seqs).toEqual(Array.from({ length: 31 }, (_, at) => at + 1))
         })
       )
     )

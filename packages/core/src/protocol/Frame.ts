@@ -12,7 +12,7 @@
  * length as `bytes`; payloads follow in the order of `covering`, then `events`.
  */
 import * as Schema from "effect/Schema"
-import type { Followed, GapReason } from "../EventLog.ts"
+import type { ExactPage, Followed, GapReason } from "../EventLog.ts"
 import { type EventRecord, EventType } from "../EventRecord.ts"
 import { Actor, CommandId, type SessionId } from "../Ids.ts"
 import { TerminalDimension } from "../SessionEvent.ts"
@@ -155,6 +155,39 @@ const body = (json: unknown, payloads: ReadonlyArray<Uint8Array>): FrameBody => 
   return bytes.subarray(frameRoomBytes) as FrameBody
 }
 
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value)
+
+/** Most bytes of a payload that count as an echo: 1 KiB, a redrawn line or two. */
+const echoBytes = 1024
+
+/**
+ * The body of a page with nothing in it but a little output; undefined of any other. It is what {@link body} makes of it, without the
+ * general ways of writing JSON and text: whoever types waits for it, mostly with cold caches, where it is half the time.
+ */
+const echoBody = ({ cursor, events: records, head }: ExactPage): FrameBody | undefined => {
+  const [record] = records
+  if (record === undefined || records.length > 1 || record.type !== "terminal.output") return undefined
+  const { actor, at, bytes: payload, cause, data, generation, origin, seq, version } = record
+  if (payload === undefined || payload.byteLength > echoBytes) return undefined
+  if (actor !== undefined || cause !== undefined || origin !== undefined) return undefined
+  for (const key in data) if (key !== "offset") return undefined
+  const { offset } = data
+  // A damaged row may have anything in its place.
+  if (!isCount(at) || !isCount(generation) || !isCount(version) || !isCount(offset)) return undefined
+  const text =
+    `{"answer":"exact","events":[{"seq":${seq},"at":${at},"generation":${generation},"type":"terminal.output",` +
+    `"version":${version},"data":{"offset":${String(offset)}},"bytes":${payload.byteLength}}],"cursor":${cursor},"head":${head}}`
+  const { length } = text
+  const begin = frameRoomBytes + 4
+  const bytes = new Uint8Array(begin + length + payload.byteLength)
+  // Less than 1 KiB: the upper half of its length is zero.
+  bytes[begin - 2] = length >>> 8
+  bytes[begin - 1] = length
+  for (let index = 0; index < length; index++) bytes[begin + index] = text.charCodeAt(index)
+  for (let index = 0; index < payload.byteLength; index++) bytes[begin + length + index] = payload[index]!
+  return bytes.subarray(frameRoomBytes) as FrameBody
+}
+
 const payloadsOf = (records: ReadonlyArray<EventRecord>): Array<Uint8Array> => {
   const payloads: Array<Uint8Array> = []
   for (const { bytes } of records) if (bytes !== undefined) payloads.push(bytes)
@@ -165,7 +198,7 @@ const payloadsOf = (records: ReadonlyArray<EventRecord>): Array<Uint8Array> => {
 export const encodePage = (page: Followed): FrameBody => {
   switch (page.answer) {
     case "exact":
-      return body({ ...page, events: page.events.map(withoutBytes) }, payloadsOf(page.events))
+      return echoBody(page) ?? body({ ...page, events: page.events.map(withoutBytes) }, payloadsOf(page.events))
     case "snapshot":
       return body(
         { ...page, covering: page.covering.map(withoutBytes), events: page.events.map(withoutBytes) },
@@ -221,17 +254,37 @@ const writeUuid = (into: Uint8Array, at: number, uuid: string): void => {
   }
 }
 
-const hexOf = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"))
+/** The code of a digit of 4 bits. */
+const hexCode = (digit: number): number => digit + (digit < 10 ? 48 : 87)
+
+/** The characters of the id that is being read: made at once, it is one piece of memory and not twenty. */
+const uuidCodes: Array<number> = Array.from({ length: 36 }, () => 45)
 
 /** The id of 16 bytes, where they are one: in a keystroke's way a schema costs more than all the rest of its frame. */
 const readUuidV7 = (from: Uint8Array, at: number): string | undefined => {
   if ((from[at + 6]! & 0xf0) !== 0x70 || (from[at + 8]! & 0xc0) !== 0x80) return undefined
-  let hex = ""
-  for (let index = at; index < at + 16; index++) {
-    if (index === at + 4 || index === at + 6 || index === at + 8 || index === at + 10) hex += "-"
-    hex += hexOf[from[index]!]!
+  let to = 0
+  for (let index = 0; index < 16; index++) {
+    if (index === 4 || index === 6 || index === 8 || index === 10) to++
+    const byte = from[at + index]!
+    uuidCodes[to++] = hexCode(byte >>> 4)
+    uuidCodes[to++] = hexCode(byte & 15)
   }
-  return hex
+  return String.fromCharCode(...uuidCodes)
+}
+
+/** The session that was last typed into, with the bytes of its id: mostly the next keystroke is for it too. */
+let typedInto: { readonly bytes: Uint8Array; readonly sessionId: SessionId } | undefined
+
+const readTypedInto = (frame: Uint8Array): SessionId | undefined => {
+  if (typedInto !== undefined) {
+    let same = 0
+    while (same < 16 && frame[1 + same] === typedInto.bytes[same]) same++
+    if (same === 16) return typedInto.sessionId
+  }
+  const sessionId = readUuidV7(frame, 1) as SessionId | undefined
+  if (sessionId !== undefined) typedInto = { bytes: new Uint8Array(frame.subarray(1, 17)), sessionId }
+  return sessionId
 }
 
 /** The frame of what somebody typed. */
@@ -248,12 +301,21 @@ export const encodeKeystrokes = (
   return frame
 }
 
+/** Bytes of the frame that answers keystrokes. */
+export const typedBytes = 17
+
 /** The frame that answers keystrokes. */
 export const encodeTyped = (commandId: CommandId): Uint8Array<ArrayBuffer> => {
-  const frame = new Uint8Array(17)
+  const frame = new Uint8Array(typedBytes)
   frame[0] = FrameKind.typed
   writeUuid(frame, 1, commandId)
   return frame
+}
+
+/** Writes the frame that answers a frame of keystrokes, without reading its id. */
+export const writeTyped = (into: Uint8Array, at: number, keystrokes: Uint8Array): void => {
+  into[at] = FrameKind.typed
+  for (let index = 1; index < typedBytes; index++) into[at + index] = keystrokes[16 + index]!
 }
 
 /** What somebody typed. */
@@ -270,7 +332,7 @@ export const decodeKeystrokes = (frame: Uint8Array): Keystrokes => {
     throw new FrameInvalid({ field: "kind", expected: `${FrameKind.keystrokes}, keystrokes` })
   }
   if (frame.byteLength < 33) throw new FrameInvalid({ field: "length", expected: "at least 33 bytes" })
-  const sessionId = readUuidV7(frame, 1) as SessionId | undefined
+  const sessionId = readTypedInto(frame)
   const commandId = readUuidV7(frame, 17) as CommandId | undefined
   if (sessionId === undefined) throw new FrameInvalid({ field: "sessionId", expected: "a UUID version 7" })
   if (commandId === undefined) throw new FrameInvalid({ field: "commandId", expected: "a UUID version 7" })

@@ -2,7 +2,7 @@ import { eventBodies, numberedId } from "@holdfast/testkit"
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import * as fc from "fast-check"
-import type { Followed } from "../../src/EventLog.ts"
+import type { ExactPage, Followed } from "../../src/EventLog.ts"
 import type { EventRecord } from "../../src/EventRecord.ts"
 import { type CommandId, SessionId } from "../../src/Ids.ts"
 import {
@@ -15,7 +15,10 @@ import {
   encodeScreen,
   encodeTyped,
   FrameInvalid,
-  FrameKind
+  FrameKind,
+  frameRoomBytes,
+  typedBytes,
+  writeTyped
 } from "../../src/protocol/Frame.ts"
 
 const sessionId = numberedId(5) as SessionId
@@ -33,7 +36,29 @@ const records = (after: number, maxLength: number): fc.Arbitrary<ReadonlyArray<E
       })
     )
 
+/** A page of one piece of output: of an echo, and of what only looks like one. */
+const outputs: fc.Arbitrary<ExactPage> = fc
+  .record(
+    {
+      at: fc.nat(),
+      data: fc.oneof(fc.record({ offset: fc.nat() }), fc.record({ offset: fc.nat(), more: fc.jsonValue() })),
+      bytes: fc.oneof(
+        fc.uint8Array({ minLength: 1, maxLength: 9 }),
+        fc.uint8Array({ minLength: 1000, maxLength: 1100 })
+      ),
+      actor: fc.constant("host" as const),
+      cause: fc.constant(commandId),
+      origin: fc.integer({ min: 1 })
+    },
+    { requiredKeys: ["at", "data", "bytes"] }
+  )
+  .map((some) => {
+    const event: EventRecord = { sessionId, seq: 8, generation: 1, type: "terminal.output", version: 1, ...some }
+    return { answer: "exact", events: [event], cursor: 8, head: 20 }
+  })
+
 const pages: fc.Arbitrary<Followed> = fc.oneof(
+  outputs,
   records(7, 6).map((events): Followed => ({ answer: "exact", events, cursor: 7 + events.length, head: 20 })),
   fc.tuple(records(0, 2), records(7, 6)).map(([covering, events]): Followed => ({
     answer: "snapshot",
@@ -59,6 +84,36 @@ describe("A frame of a live connection", () => {
       }),
       { numRuns: 300 }
     )
+  })
+
+  it("writes an echo as it writes every page", () => {
+    fc.assert(
+      fc.property(outputs, (page) => {
+        const body = encodePage(page)
+        const length = new DataView(body.buffer, body.byteOffset).getUint32(0)
+        const events = page.events.map(({ bytes, sessionId: _sessionId, ...rest }) => ({
+          ...rest,
+          bytes: bytes!.byteLength
+        }))
+        const json = JSON.parse(new TextDecoder().decode(body.subarray(4, 4 + length))) as unknown
+        assert.deepStrictEqual(json, { answer: "exact", events, cursor: 8, head: 20 })
+        assert.deepStrictEqual([...body.subarray(4 + length)], [...page.events[0]!.bytes!])
+        assert.isAtLeast(body.byteOffset, frameRoomBytes)
+      }),
+      { numRuns: 300 }
+    )
+    const damaged = {
+      sessionId,
+      seq: 8,
+      at: 1,
+      generation: 1,
+      type: "terminal.output",
+      version: "}",
+      data: { offset: 1 }
+    }
+    const page = { answer: "exact", events: [{ ...damaged, bytes: Uint8Array.of(1) }], cursor: 8, head: 8 }
+    const body = encodePage(page as unknown as Followed)
+    assert.include(new TextDecoder().decode(body), '"version":"}"')
   })
 
   it("gives history and screens back as they went", () => {
@@ -100,8 +155,27 @@ describe("A frame of a live connection", () => {
         })
       })
     )
-    const answer = decodeFrame(encodeTyped(commandId), () => undefined)
-    assert.deepStrictEqual(answer, { kind: "typed", commandId, bytes: 17 })
+    const answer = encodeTyped(commandId)
+    const read = decodeFrame(answer, () => undefined)
+    assert.deepStrictEqual(read, { kind: "typed", commandId, bytes: typedBytes })
+    const written = new Uint8Array(typedBytes + 2)
+    writeTyped(written, 1, encodeKeystrokes(sessionId, commandId, Uint8Array.of(7)))
+    assert.deepStrictEqual([...written], [0, ...answer, 0])
+  })
+
+  it("tells sessions apart that are typed into in turn, whichever byte of their ids differs", () => {
+    const hex = sessionId.replaceAll("-", "")
+    const others = Array.from({ length: 32 }, (_, at) => {
+      // The version and the variant stay what they are.
+      if (at === 12 || at === 16) return sessionId
+      const other = hex.slice(0, at) + (hex[at] === "7" ? "8" : "7") + hex.slice(at + 1)
+      return other.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-") as SessionId
+    })
+    for (const other of others) {
+      for (const one of [sessionId, other, other, sessionId]) {
+        assert.strictEqual(decodeKeystrokes(encodeKeystrokes(one, commandId, Uint8Array.of(7))).sessionId, one)
+      }
+    }
   })
 
   it("takes sixteen bytes for an id exactly where they are a UUID version 7, and gives it as it was", () => {

@@ -5,6 +5,7 @@ import {
   decodeKeystrokes,
   FrameInvalid,
   type Identity,
+  type Keystrokes,
   type ListQuery,
   problem,
   type Problem,
@@ -44,6 +45,9 @@ const maxWritesTo = 64
 
 /** Milliseconds between two messages of a list that is complete: what changes meanwhile is joined. */
 const listJoinMs = 200
+
+/** The lane of a session's keystrokes. */
+const keysOf = (sessionId: SessionId): string => `keys ${sessionId}`
 
 /** What all connections of an endpoint share. */
 export interface LiveParts {
@@ -404,7 +408,7 @@ export class LiveConnection implements PresenceMember {
       const why = problem("invalid", `${field} of the command is not valid: expected ${expected}`, { field })
       return this.#socket.send({ type: "rejected", commandId, problem: why })
     }
-    const lane = command.success.type === "terminal.write" ? `keys ${sessionId}` : sessionId
+    const lane = command.success.type === "terminal.write" ? keysOf(sessionId) : sessionId
     this.#submit(
       lane,
       commandId,
@@ -424,14 +428,14 @@ export class LiveConnection implements PresenceMember {
       throw error
     }
     const { commandId, sessionId, typed } = keys
-    const lane = `keys ${sessionId}`
-    if (this.#lanes.isFree(lane) && this.#writeNow(sessionId, typed, commandId)) return
+    const isNext = this.#lanes.pending === 0 || this.#lanes.isFree(keysOf(sessionId))
+    if (isNext && this.#writeNow(frame, keys)) return
     this.#submit(
-      lane,
+      keysOf(sessionId),
       commandId,
       frame.byteLength,
       () => this.#write(sessionId, typed, commandId),
-      () => this.#socket.sendTyped(commandId)
+      () => this.#socket.sendTyped(frame)
     )
   }
 
@@ -440,12 +444,12 @@ export class LiveConnection implements PresenceMember {
    * labels and a token's role do not change, and what does change, a participant's role, is looked at by `decide` each time.
    * Whether they are answered now.
    */
-  #writeNow(sessionId: SessionId, bytes: Uint8Array, commandId: CommandId): boolean {
+  #writeNow(frame: Buffer, { commandId, sessionId, typed: bytes }: Keystrokes): boolean {
     if (!this.#writesTo.has(sessionId)) return false
     const actor = this.identity.participantId as ParticipantId
     const typed = this.#parts.holdfast.type(sessionId, bytes, { commandId, actor })
     if (typed === undefined) return false
-    if (typed.accepted) this.#socket.sendTyped(commandId)
+    if (typed.accepted) this.#socket.sendTyped(frame)
     else this.#socket.send({ type: "rejected", commandId, problem: problemOf(typed.rejection) })
     return true
   }

@@ -3,7 +3,7 @@
  * their own before the body that is shared, and what a tick brings goes out in one write: two to seven times as many a second as one
  * `send` for each.
  */
-import { encodeTyped, type CommandId, frameHeadBytes, type ServerMessage, writeFrameHead } from "@holdfast/core"
+import { frameHeadBytes, type ServerMessage, typedBytes, writeFrameHead, writeTyped } from "@holdfast/core"
 import type { Duplex } from "node:stream"
 import { WebSocket } from "ws"
 import type { SentKind, SharedBody } from "./SharedBody.ts"
@@ -51,8 +51,8 @@ export class LiveSocket {
   spoke = true
   #written = 0
   #wroteAt = 0
-  /** Answers to keystrokes that wait for a frame: 19 bytes for each that came within {@link typedMs}, as the message rate bounds. */
-  #typed: Array<Buffer> = []
+  /** Keystrokes whose answers wait for a frame: those that came within {@link typedMs}, as the message rate bounds. */
+  #typed: Array<Uint8Array> = []
   #typedTimer: NodeJS.Timeout | undefined
 
   constructor(ws: WebSocket, socket: Duplex) {
@@ -84,7 +84,7 @@ export class LiveSocket {
     const length = Buffer.byteLength(json)
     const header = headerBytes(length)
     const frame = Buffer.allocUnsafe(header + length)
-    writeHeader(frame, textFrame, length)
+    writeHeader(frame, 0, textFrame, length)
     frame.write(json, header)
     this.#write(frame)
   }
@@ -97,7 +97,7 @@ export class LiveSocket {
     const header = headerBytes(size)
     const copied = bytes.byteLength <= copiedBytes
     const frame = Buffer.allocUnsafe(header + (copied ? size : frameHeadBytes))
-    writeHeader(frame, binaryFrame, size)
+    writeHeader(frame, 0, binaryFrame, size)
     writeFrameHead(frame, header, kind, subscription)
     if (copied) {
       frame.set(bytes, header + frameHeadBytes)
@@ -105,24 +105,28 @@ export class LiveSocket {
     } else this.#write(frame, bytes)
   }
 
-  /** Tells that keystrokes are written: with the next frame, or within {@link typedMs}. */
-  sendTyped(commandId: CommandId): void {
+  /** Tells that the keystrokes of a frame are written: with the next frame, or within {@link typedMs}. */
+  sendTyped(keystrokes: Uint8Array): void {
     if (!this.isOpen) return
-    const typed = encodeTyped(commandId)
-    const frame = Buffer.allocUnsafe(2 + typed.byteLength)
-    writeHeader(frame, binaryFrame, typed.byteLength)
-    frame.set(typed, 2)
-    this.#typed.push(frame)
-    this.#typedTimer ??= setTimeout(() => {
-      this.#typedTimer = undefined
-      const answers = this.#takeTyped()
-      if (answers !== undefined) this.#write(answers)
-    }, typedMs)
+    if (this.#typed.push(keystrokes) > 1) return
+    if (this.#typedTimer === undefined) this.#typedTimer = setTimeout(this.#typedAlone, typedMs)
+    else this.#typedTimer.refresh()
   }
 
-  #takeTyped(): Buffer | undefined {
-    if (this.#typed.length === 0) return undefined
-    const answers = this.#typed.length === 1 ? this.#typed[0]! : Buffer.concat(this.#typed)
+  readonly #typedAlone = (): void => {
+    if (this.#typed.length > 0) this.#write(this.#takeTyped())
+  }
+
+  #takeTyped(frame?: Buffer): Buffer {
+    const size = headerBytes(typedBytes) + typedBytes
+    const answers = Buffer.allocUnsafe(this.#typed.length * size + (frame?.byteLength ?? 0))
+    let at = 0
+    for (const keystrokes of this.#typed) {
+      at = writeHeader(answers, at, binaryFrame, typedBytes)
+      writeTyped(answers, at, keystrokes)
+      at += typedBytes
+    }
+    if (frame !== undefined) answers.set(frame, at)
     this.#typed = []
     return answers
   }
@@ -130,8 +134,7 @@ export class LiveSocket {
   /** Says why, and closes. A client that does not answer is cut by {@link cut}. */
   close(code: number, reason: string): void {
     clearTimeout(this.#typedTimer)
-    const answers = this.#takeTyped()
-    if (answers !== undefined) this.#write(answers)
+    this.#typedAlone()
     if (this.isOpen) this.#ws.close(code, closeReason(reason))
   }
 
@@ -142,8 +145,7 @@ export class LiveSocket {
 
   #write(frame: Buffer, body?: Uint8Array): void {
     if (!this.isOpen) return
-    const answers = this.#takeTyped()
-    const first = answers === undefined ? frame : Buffer.concat([answers, frame])
+    const first = this.#typed.length === 0 ? frame : this.#takeTyped(frame)
     this.spoke = true
     this.#written += first.byteLength + (body?.byteLength ?? 0)
     const now = performance.now()

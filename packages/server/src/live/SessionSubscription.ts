@@ -171,12 +171,21 @@ export const serveSubscription = (parts: SubscriptionParts): Effect.Effect<void,
       return isReady() ? Effect.void : ready
     }
 
+    /** The plain way of a page that has nothing to wait for: an echo, and most of what comes while somebody looks on. */
+    const takeNow = (page: Page): boolean => {
+      if (!isReady() || !isNear(page)) return false
+      deliver(page)
+      return true
+    }
+
     /**
      * Pages while the client takes them: nothing is read before, and what was waited for is held until then, since other
      * subscriptions may have used the connection's room meanwhile.
      */
     const follow = Effect.suspend(() =>
-      Stream.runForEachArray(holdfast.follow(sessionId, cursor, followPage), (pages) => take(pages, 0))
+      Stream.runForEachArray(holdfast.follow(sessionId, cursor, { ...followPage, take: takeNow }), (pages) =>
+        take(pages, 0)
+      )
     )
 
     /** What is not output up to the screen, then the screen. */

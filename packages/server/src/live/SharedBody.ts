@@ -31,7 +31,7 @@ export class SharedBody {
       const { buffer, byteOffset } = this.bytes
       const before = headerBytes(this.size) + frameHeadBytes
       const frame = Buffer.from(buffer, byteOffset - before, before + this.bytes.byteLength)
-      writeFrameHead(frame, writeHeader(frame, binaryFrame, this.size), kind, subscription)
+      writeFrameHead(frame, writeHeader(frame, 0, binaryFrame, this.size), kind, subscription)
       this.#kind = kind
       this.#subscription = subscription
       this.#frame = frame
