@@ -2,6 +2,8 @@
  * How every benchmark here measures: ours and its baseline take turns in one process, each round gives a ratio, and the
  * median of the rounds is the figure. Absolute rates of a machine drift by tens of percent; the ratios hold.
  */
+import { fork } from "node:child_process"
+import { once } from "node:events"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -109,6 +111,21 @@ export const inDirectory = async <A>(use: (directory: string) => Promise<A>): Pr
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }
+}
+
+/**
+ * Measures in a process of its own, whose program is a file beside this one: it sends one message, which is given, and ends. What a
+ * process did before is in its figures otherwise: code that was compiled for objects that are gone, and memory that is left.
+ */
+export const inProcess = async <A>(file: string, args: ReadonlyArray<string>): Promise<A> => {
+  const child = fork(join(import.meta.dirname, file), [...args], { execArgv: [...process.execArgv, "--expose-gc"] })
+  const ended = once(child, "exit")
+  const [result] = (await Promise.race([
+    once(child, "message"),
+    ended.then(([code]) => Promise.reject(new Error(`${file} ended with ${code}`)))
+  ])) as [A]
+  await ended
+  return result
 }
 
 /** Runs the parts that `HOLDFAST_BENCH_PARTS` names (`fanout,http`), or all of them. */

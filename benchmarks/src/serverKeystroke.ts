@@ -2,7 +2,7 @@
 import { ptyBackend } from "@holdfast/adapter-pty"
 import { spawn } from "node-pty"
 import { join } from "node:path"
-import { atMost, compare, type Figure, inDirectory, interleave, median, quantile } from "./harness.ts"
+import { atMost, compare, type Figure, inDirectory, inProcess, interleave, median, quantile } from "./harness.ts"
 import { type Pace, paces } from "./paces.ts"
 import { startClients } from "./ServerClientProcess.ts"
 import { type OurHost, startBareSockets, startOurs } from "./serverHosts.ts"
@@ -17,25 +17,22 @@ const startSession = async ({ holdfast }: OurHost, command: string, args: Readon
   return sessionId
 }
 
-const ourTimes = async (
-  directory: string,
-  { everyMs, keys, warmUp }: Pace,
-  isFlooding: boolean
-): Promise<ReadonlyArray<number>> => {
-  const host = await startOurs(join(directory, `${performance.now()}.db`), [ptyBackend()])
-  const clients = startClients()
-  const sessionId = await startSession(host, "cat", [])
-  if (isFlooding) {
-    const flood = await startSession(host, "sh", flooding)
-    await host.holdfast.until(flood, ({ terminal }) => (terminal?.offset ?? 0) > 1e6)
-  }
-  const watch = { sessionId, from: { latest: 100 }, terminal: "screen" } as const
-  await clients.ask({ do: "open", url: host.liveUrl, tokens: [], count: 1, stalled: 0, watch })
-  const times = await clients.ask({ do: "type", keys, warmUp, everyMs, sessionId })
-  await clients.close()
-  await host.close()
-  return times
-}
+const ourTimes = ({ everyMs, keys, warmUp }: Pace, isFlooding: boolean): Promise<ReadonlyArray<number>> =>
+  inDirectory(async (directory) => {
+    const host = await startOurs(join(directory, `${performance.now()}.db`), [ptyBackend()])
+    const clients = startClients()
+    const sessionId = await startSession(host, "cat", [])
+    if (isFlooding) {
+      const flood = await startSession(host, "sh", flooding)
+      await host.holdfast.until(flood, ({ terminal }) => (terminal?.offset ?? 0) > 1e6)
+    }
+    const watch = { sessionId, from: { latest: 100 }, terminal: "screen" } as const
+    await clients.ask({ do: "open", url: host.liveUrl, tokens: [], count: 1, stalled: 0, watch })
+    const times = await clients.ask({ do: "type", keys, warmUp, everyMs, sessionId })
+    await clients.close()
+    await host.close()
+    return times
+  })
 
 const bareTimes = async ({ everyMs, keys, warmUp }: Pace, isFlooding: boolean): Promise<ReadonlyArray<number>> => {
   const terminal = spawn("cat", [], { encoding: null })
@@ -65,15 +62,24 @@ const bareTimes = async ({ everyMs, keys, warmUp }: Pace, isFlooding: boolean): 
   return times
 }
 
-const figuresOf = async (directory: string, pace: Pace, isFlooding: boolean): Promise<ReadonlyArray<Figure>> => {
+/** In a process of its own: milliseconds of each keystroke at the pace of a name. */
+export const measureKeystrokes = (kind: string, name: string, isFlooding: boolean): Promise<ReadonlyArray<number>> => {
+  const pace = paces.find((one) => one.name === name)
+  if (pace === undefined) throw new Error(`there is no pace ${name}`)
+  return (kind === "ours" ? ourTimes : bareTimes)(pace, isFlooding)
+}
+
+const figuresOf = async (pace: Pace, isFlooding: boolean): Promise<ReadonlyArray<Figure>> => {
   const slowest: Array<number> = []
+  const run = (kind: "ours" | "bare"): Promise<ReadonlyArray<number>> =>
+    inProcess("serverKeystrokeProcess.ts", [kind, pace.name, isFlooding ? "flooding" : "idle"])
   const values = await interleave(rounds, {
     ours: async () => {
-      const times = await ourTimes(directory, pace, isFlooding)
+      const times = await run("ours")
       slowest.push(quantile(times, 0.99))
       return quantile(times, 0.5)
     },
-    bare: async () => quantile(await bareTimes(pace, isFlooding), 0.5)
+    bare: async () => quantile(await run("bare"), 0.5)
   })
   const name = isFlooding
     ? "… while another session floods, p50"
@@ -85,11 +91,10 @@ const figuresOf = async (directory: string, pace: Pace, isFlooding: boolean): Pr
 }
 
 /** Figures of keystrokes. */
-export const keystrokeBenchmarks = (): Promise<ReadonlyArray<Figure>> =>
-  inDirectory(async (directory) => {
-    const figures: Array<Figure> = []
-    for (const pace of paces) {
-      for (const isFlooding of [false, true]) figures.push(...(await figuresOf(directory, pace, isFlooding)))
-    }
-    return figures
-  })
+export const keystrokeBenchmarks = async (): Promise<ReadonlyArray<Figure>> => {
+  const figures: Array<Figure> = []
+  for (const pace of paces) {
+    for (const isFlooding of [false, true]) figures.push(...(await figuresOf(pace, isFlooding)))
+  }
+  return figures
+}

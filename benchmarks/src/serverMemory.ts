@@ -1,11 +1,9 @@
 /** What idle clients cost the server, and what is left of clients that come and go. Each in a process of its own. */
 import { Effect } from "effect"
-import { fork } from "node:child_process"
-import { once } from "node:events"
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
-import { atMost, type Figure, inDirectory, interleave, median } from "./harness.ts"
+import { atMost, type Figure, inDirectory, inProcess, interleave, median } from "./harness.ts"
 import { startClients } from "./ServerClientProcess.ts"
 import { loggedSession, startBareSockets, startOurs } from "./serverHosts.ts"
 
@@ -90,18 +88,7 @@ export const measureMemory = (kind: MemoryKind): Promise<number | Left> =>
 
 /** Figures of memory. */
 export const memoryBenchmarks = async (): Promise<ReadonlyArray<Figure>> => {
-  const run = async <A>(kind: MemoryKind): Promise<A> => {
-    const child = fork(join(import.meta.dirname, "serverMemoryProcess.ts"), [kind], {
-      execArgv: [...process.execArgv, "--expose-gc"]
-    })
-    const ended = once(child, "exit")
-    const [result] = (await Promise.race([
-      once(child, "message"),
-      ended.then(([code]) => Promise.reject(new Error(`it ended with ${code}`)))
-    ])) as [A]
-    await ended
-    return result
-  }
+  const run = <A>(kind: MemoryKind): Promise<A> => inProcess("serverMemoryProcess.ts", [kind])
   const { bare, ours } = await interleave(rounds, { ours: () => run<number>("ours"), bare: () => run<number>("bare") })
   const left = await run<Left>("cycles")
   const told = `after ${cycles} more cycles of ${cycleClients} clients, more than after the first ${warmCycles}`

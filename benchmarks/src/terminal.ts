@@ -1,6 +1,4 @@
 /** The terminal's benchmarks: flood, echo, memory of idle sessions, a stalled follower. Bare node-pty is the baseline. */
-import { fork } from "node:child_process"
-import { once } from "node:events"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { monitorEventLoopDelay } from "node:perf_hooks"
@@ -9,7 +7,17 @@ import type { SessionId } from "@holdfast/core"
 import { createHoldfast, type PlainHoldfast } from "@holdfast/runtime"
 import { SqliteEventLog } from "@holdfast/store-sqlite"
 import { spawn } from "node-pty"
-import { atMost, compare, type Figure, inDirectory, interleave, median, quantile, runParts } from "./harness.ts"
+import {
+  atMost,
+  compare,
+  type Figure,
+  inDirectory,
+  inProcess,
+  interleave,
+  median,
+  quantile,
+  runParts
+} from "./harness.ts"
 import { type Pace, paces, rest } from "./paces.ts"
 
 /** Rounds of each comparison, and of the flood, whose single rounds differ by a quarter. */
@@ -262,12 +270,7 @@ export const measureIdle = async (kind: "ours" | "bare"): Promise<number> => {
 }
 
 const idle = async (): Promise<Figure> => {
-  const run = async (kind: "ours" | "bare") => {
-    const child = fork(join(import.meta.dirname, "idle.ts"), [kind], { execArgv: [...process.execArgv, "--expose-gc"] })
-    const [kb] = (await once(child, "message")) as [number]
-    await once(child, "exit")
-    return kb
-  }
+  const run = (kind: "ours" | "bare"): Promise<number> => inProcess("idle.ts", [kind])
   const { bare, ours } = await interleave(rounds, { ours: () => run("ours"), bare: () => run("bare") })
   const more = median(ours.map((value, round) => value - bare[round]!))
   return {

@@ -97,7 +97,8 @@ export const evolveSummary = (summary: SessionSummary, record: EventRecord): Ses
   const base = { ...summary, seq: record.seq, updatedAt: Math.max(summary.updatedAt, record.at) }
   // The hot path: output changes nothing but the counters, and a piece of an item not even those.
   if (record.type === "terminal.output") {
-    return { ...base, outputBytes: base.outputBytes + (record.bytes?.byteLength ?? 0) }
+    base.outputBytes += record.bytes?.byteLength ?? 0
+    return base
   }
   if (record.type === "item.delta") return base
   const read = readEvent(record)

@@ -283,13 +283,16 @@ export const makeHoldfast = (
       bytes: Uint8Array,
       given: CommandOptions | undefined
     ): Command<"terminal.write"> => {
+      const actor = given?.actor ?? "host"
+      const at = clock.currentTimeMillisUnsafe()
       let commandId = given?.commandId
+      if (commandId !== undefined) return { type: "terminal.write", data: { bytes }, sessionId, actor, at, commandId }
       return {
         type: "terminal.write",
         data: { bytes },
         sessionId,
-        actor: given?.actor ?? "host",
-        at: clock.currentTimeMillisUnsafe(),
+        actor,
+        at,
         get commandId() {
           return (commandId ??= makeCommandId())
         }

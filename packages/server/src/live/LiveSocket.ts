@@ -34,6 +34,12 @@ const restMs = 0.1
  */
 const typedMs = 4
 
+/**
+ * Milliseconds that it may wait after keystrokes whose answer went out with a frame. The timer for it is set behind that frame, for
+ * whatever is typed until then: set with a keystroke, it would take a tenth of the time that its echo takes.
+ */
+const typedAgainMs = 50
+
 /** What was written in this tick and not yet handed to the system, over all connections. */
 let corked: Array<Duplex> = []
 
@@ -51,7 +57,7 @@ export class LiveSocket {
   spoke = true
   #written = 0
   #wroteAt = 0
-  /** Keystrokes whose answers wait for a frame: those that came within {@link typedMs}, as the message rate bounds. */
+  /** Keystrokes whose answers wait for a frame: those that came within {@link typedAgainMs}, as the message rate bounds. */
   #typed: Array<Uint8Array> = []
   #typedTimer: NodeJS.Timeout | undefined
 
@@ -105,15 +111,15 @@ export class LiveSocket {
     } else this.#write(frame, bytes)
   }
 
-  /** Tells that the keystrokes of a frame are written: with the next frame, or within {@link typedMs}. */
+  /** Tells that the keystrokes of a frame are written: with the next frame, or within {@link typedMs} or {@link typedAgainMs}. */
   sendTyped(keystrokes: Uint8Array): void {
     if (!this.isOpen) return
-    if (this.#typed.push(keystrokes) > 1) return
-    if (this.#typedTimer === undefined) this.#typedTimer = setTimeout(this.#typedAlone, typedMs)
-    else this.#typedTimer.refresh()
+    this.#typed.push(keystrokes)
+    this.#typedTimer ??= setTimeout(this.#typedAlone, typedMs)
   }
 
   readonly #typedAlone = (): void => {
+    this.#typedTimer = undefined
     if (this.#typed.length > 0) this.#write(this.#takeTyped())
   }
 
@@ -145,7 +151,8 @@ export class LiveSocket {
 
   #write(frame: Buffer, body?: Uint8Array): void {
     if (!this.isOpen) return
-    const first = this.#typed.length === 0 ? frame : this.#takeTyped(frame)
+    const answers = this.#typed.length > 0
+    const first = answers ? this.#takeTyped(frame) : frame
     this.spoke = true
     this.#written += first.byteLength + (body?.byteLength ?? 0)
     const now = performance.now()
@@ -156,5 +163,9 @@ export class LiveSocket {
     this.#wroteAt = now
     this.#socket.write(first)
     if (body !== undefined) this.#socket.write(body)
+    if (answers) {
+      clearTimeout(this.#typedTimer)
+      this.#typedTimer = setTimeout(this.#typedAlone, typedAgainMs)
+    }
   }
 }
