@@ -177,7 +177,8 @@ export interface FollowOptions extends ReadOptions {
   /**
    * The plain way of what is stored while the follower waits for it: each page is offered in the very step that stored it, without a
    * fiber. True where it was taken: then the stream does not bring it, nor `caught-up` after it (its cursor is its head). False, and
-   * the stream brings it. It must neither block nor wait; what it throws is a defect of the stream. A log need not offer.
+   * the stream brings it. It must neither block nor wait; what it throws is a defect of the stream. A log need not offer. What changes
+   * the pages of a log on their way has to change what is offered here as well.
    */
   readonly take?: (page: ExactPage) => boolean
 }
@@ -253,18 +254,34 @@ export interface GcOptions {
   readonly now: number
 }
 
+/** {@link EventLogService.append}. */
+export interface Append {
+  (
+    sessionId: SessionId,
+    expectedSeq: number,
+    events: ReadonlyArray<NewEvent>,
+    options?: AppendOptions
+  ): Effect.Effect<Appended, AppendConflict | EventInvalid | LogUnavailable>
+  /**
+   * The plain way of it, without a fiber: `done` is told what came of it, once, and maybe before this returns. It must not throw; what
+   * it throws is an uncaught exception of the process. A log need not have it, and what wraps `append` has none unless it says so.
+   */
+  readonly plain?: (
+    sessionId: SessionId,
+    expectedSeq: number,
+    events: ReadonlyArray<NewEvent>,
+    options: AppendOptions | undefined,
+    done: (outcome: Appended | AppendConflict | EventInvalid | LogUnavailable) => void
+  ) => void
+}
+
 /** The log. `append` is durable when it succeeds, and nobody sees an event before. */
 export interface EventLogService {
   /**
    * Appends after `expectedSeq` (0 makes the session), all or nothing. Concurrent calls share a commit. The first event
    * of a session must be a `session.created`.
    */
-  readonly append: (
-    sessionId: SessionId,
-    expectedSeq: number,
-    events: ReadonlyArray<NewEvent>,
-    options?: AppendOptions
-  ) => Effect.Effect<Appended, AppendConflict | EventInvalid | LogUnavailable>
+  readonly append: Append
   /** One page after `after` (0 reads from the start). */
   readonly read: (
     sessionId: SessionId,

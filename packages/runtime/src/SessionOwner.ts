@@ -177,8 +177,8 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
         return false
       }
       const before = state
-      runFork(log.append(sessionId, before.seq, drafts.records, frozen)).addObserver((exit) => {
-        if (Exit.isSuccess(exit)) {
+      const settle = (isStored: boolean) => {
+        if (isStored) {
           try {
             // One that has stopped meanwhile tells nobody: the log has it, and the next owner reads it there.
             if (!mailbox.isClosed) goOn(before, drafts.state, drafts.records.length)
@@ -191,7 +191,12 @@ export const startOwner = (parts: OwnerParts): Effect.Effect<SessionOwner, never
           mailbox.release()
           runFork(told).addObserver(stored)
         }
-      })
+      }
+      const { plain } = log.append
+      if (plain === undefined) {
+        const append = log.append(sessionId, before.seq, drafts.records, frozen)
+        runFork(append).addObserver((exit) => settle(Exit.isSuccess(exit)))
+      } else plain(sessionId, before.seq, drafts.records, frozen, (outcome) => settle("firstSeq" in outcome))
       return true
     }
 

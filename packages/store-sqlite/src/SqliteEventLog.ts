@@ -1,5 +1,6 @@
 /** The log on embedded SQLite: one process owns the file and writes it, any number of others read and follow it. */
 import {
+  type Append,
   checkNewEvents,
   emptySummary,
   EventLog,
@@ -213,21 +214,39 @@ export const open = Effect.fn("SqliteEventLog.open")(function* (
     list.changed(sessionId, true)
   })
 
+  const appendPlain: NonNullable<Append["plain"]> = (sessionId, expectedSeq, events, options, done) => {
+    const checked = checkNewEvents(sessionId, expectedSeq, events, options)
+    if (Result.isFailure(checked)) done(checked.failure)
+    else group.append(sessionId, expectedSeq, checked.success, done)
+  }
+  const append: Append = Object.assign(
+    (...[sessionId, expectedSeq, events, options]: Parameters<Append>): ReturnType<Append> =>
+      Effect.callback((resume) =>
+        appendPlain(sessionId, expectedSeq, events, options, (outcome) =>
+          resume("firstSeq" in outcome ? Effect.succeed(outcome) : Effect.fail(outcome))
+        )
+      ),
+    {
+      plain: (...[sessionId, expectedSeq, events, options, done]: Parameters<typeof appendPlain>) =>
+        appendPlain(sessionId, expectedSeq, events, options, (outcome) => {
+          try {
+            done(outcome)
+          } catch (error) {
+            // Others are told in the same step, and their commit goes on.
+            queueMicrotask(() => {
+              throw error
+            })
+          }
+        })
+    }
+  )
+
   return {
     ...readSide,
     path,
     owner,
     previousOwner,
-    append: (sessionId, expectedSeq, events, options) =>
-      Effect.callback((resume) => {
-        const checked = checkNewEvents(sessionId, expectedSeq, events, options)
-        if (Result.isFailure(checked)) resume(Effect.fail(checked.failure))
-        else {
-          group.append(sessionId, expectedSeq, checked.success, (outcome) =>
-            resume("firstSeq" in outcome ? Effect.succeed(outcome) : Effect.fail(outcome))
-          )
-        }
-      }),
+    append,
     follow: feed.follow,
     followSessions: list.follow,
     compact: Effect.fn("SqliteEventLog.compact")(function* (sessionId, compaction) {

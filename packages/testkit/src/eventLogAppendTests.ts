@@ -197,6 +197,26 @@ export const appendTests = (make: MakeEventLogStore, runs: number) =>
     )
 
     it(
+      "tells in the plain way, where it has one, what it tells in the other",
+      withLog(make, (log) =>
+        Effect.gen(function* () {
+          const { plain } = log.append
+          if (plain === undefined) return
+          const id = makeSessionId()
+          const append = (expectedSeq: number, events: ReadonlyArray<NewEvent>) =>
+            Effect.promise(() => new Promise((resolve) => plain(id, expectedSeq, events, undefined, resolve)))
+          expect(yield* append(0, [createdEvent(), newEvent("some.thing")])).toEqual({ firstSeq: 1, lastSeq: 2 })
+          expect(yield* append(1, [newEvent("some.thing")])).toBeInstanceOf(AppendConflict)
+          expect(yield* append(2, [])).toBeInstanceOf(EventInvalid)
+          const many = Array.from({ length: 100 }, (_, n) => append(2 + n, [newEvent("some.thing", { n })]))
+          const told = yield* Effect.all(many, { concurrency: "unbounded" })
+          expect(told).toEqual(many.map((_, n) => ({ firstSeq: 3 + n, lastSeq: 3 + n })))
+          expect(seqsOf(eventsOf(yield* readAll(log, id)))).toEqual(Array.from({ length: 102 }, (_, n) => n + 1))
+        })
+      )
+    )
+
+    it(
       "keeps what the data of terminal output says beside its offset, and what JSON would make of it",
       withLog(make, (log) =>
         Effect.gen(function* () {

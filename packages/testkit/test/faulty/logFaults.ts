@@ -1,5 +1,6 @@
 /** Logs that break one promise each: the memory log behind something that lies. */
 import {
+  type Append,
   AppendConflict,
   type EventLogService,
   type EventRecord,
@@ -86,6 +87,38 @@ export const logFaults: ReadonlyArray<Fault> = [
         Effect.tapError(log.append(sessionId, expectedSeq, events, options), () =>
           Effect.ignore(log.append(sessionId, expectedSeq, events.slice(0, 1), options))
         )
+    )
+  ),
+  ofLog(
+    "says in the plain way that it stored what it did not",
+    "tells in the plain way, where it has one, what it tells in the other",
+    /instance of AppendConflict/,
+    (log) => ({
+      append: Object.assign((...asked: Parameters<Append>) => log.append(...asked), {
+        plain: (...[, expectedSeq, events, , done]: Parameters<NonNullable<Append["plain"]>>) =>
+          done({ firstSeq: expectedSeq + 1, lastSeq: expectedSeq + events.length })
+      })
+    })
+  ),
+  ofLog(
+    "brings what was taken in the plain way by its stream as well",
+    "brings a follower what is stored while it waits once and in order, also where it takes some of it in the plain way",
+    /deeply equal|to equal/,
+    (log) => ({
+      follow: (sessionId, after, options) =>
+        Stream.tap(log.follow(sessionId, after, { ...options, take: () => false }), (page) =>
+          Effect.sync(() => page.answer === "exact" && options?.take?.(page))
+        )
+    })
+  ),
+  ofLog(
+    "keeps less of a terminal's output than was said of it",
+    "keeps what the data of terminal output says beside its offset, and what JSON would make of it",
+    /deeply equal|to equal/,
+    giving((events) =>
+      events.map((event) =>
+        event.type === "terminal.output" ? { ...event, data: { offset: event.data["offset"] } } : event
+      )
     )
   ),
   ofLog(
