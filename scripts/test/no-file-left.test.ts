@@ -12,6 +12,7 @@ it("fails a suite whose tests pass but which leaves a file, and removes it", () 
     const temporary = mkdtempSync(join(root, "tmp-"))
     const config = { test: { globalSetup: [join(repository, "scripts/no-file-left.ts")] } }
     writeFileSync(join(root, "vitest.config.mjs"), `export default ${JSON.stringify(config)}`)
+    const ours = () => readdirSync(temporary).filter((name) => name.startsWith("holdfast"))
     const run = (body: string) => {
       writeFileSync(
         join(root, "a.test.mjs"),
@@ -25,15 +26,15 @@ it("fails a suite whose tests pass but which leaves a file, and removes it", () 
       return spawnSync("npx", ["--no", "--", "vitest", "run"], { cwd: root, encoding: "utf8", timeout: 30_000, env })
     }
 
-    const leaky = run(`writeFileSync(join(mkdtempSync(join(tmpdir(), "left-")), "one.txt"), "1")`)
+    const leaky = run(`writeFileSync(join(mkdtempSync(join(tmpdir(), "holdfast-left-")), "one.txt"), "1")`)
     assert.match(leaky.stdout, /1 passed/)
-    assert.match(leaky.stderr, /left 2 files or folders behind:\nleft-\w+\nleft-\w+\/one\.txt\n/)
+    assert.match(leaky.stderr, /left 1 files or folders behind:\nholdfast-left-\w+\n/)
     assert.strictEqual(leaky.status, 1)
-    assert.deepStrictEqual(readdirSync(temporary), [])
+    assert.deepStrictEqual(ours(), [])
 
     const clean = run(`writeFileSync(join(process.env.HOLDFAST_TEST_SHARED, "one.txt"), "1")`)
     assert.strictEqual(clean.status, 0, clean.stderr)
-    assert.deepStrictEqual(readdirSync(temporary), [])
+    assert.deepStrictEqual(ours(), [])
   } finally {
     rmSync(root, { recursive: true })
   }

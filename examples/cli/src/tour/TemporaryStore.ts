@@ -6,7 +6,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { openIfThere } from "../store/Reader.ts"
-import { sandboxPlace } from "../store/StorePath.ts"
+import { ownerPlace, sandboxPlace } from "../store/StorePath.ts"
 
 /** Milliseconds that the owner has to end by itself. */
 const graceMs = 4_000
@@ -38,6 +38,12 @@ export const temporaryStore: Effect.Effect<string, never, Scope.Scope> = Effect.
       }
     }).pipe(
       Effect.catch((error) => Effect.logWarning("something of the tour may still run", error)),
-      Effect.ensuring(Effect.sync(() => rmSync(join(store, ".."), { recursive: true, force: true })))
+      Effect.ensuring(
+        Effect.sync(() => {
+          // Elsewhere, where its path would have been too long for a socket.
+          const { directory } = ownerPlace(store)
+          for (const folder of [directory, join(store, "..")]) rmSync(folder, { recursive: true, force: true })
+        })
+      )
     )
 )
