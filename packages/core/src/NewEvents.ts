@@ -68,7 +68,13 @@ export const checkNewEvents = (
   }
   const checked: Array<CheckedEvent> = []
   for (let index = 0; index < events.length; index++) {
-    const one = checkEvent(events[index]!, options?.frozenPayloads === true)
+    let one: CheckedEvent | Refusal
+    try {
+      one = checkEvent(events[index]!, options?.frozenPayloads === true)
+    } catch {
+      // A getter, or a proxy: nothing else in it is the writer's code.
+      one = { field: ".data", expected: "data that does not throw when it is looked at" }
+    }
     if ("expected" in one) return refuse(`events[${index}]${one.field}`, one.expected)
     checked.push(one)
   }

@@ -28,6 +28,10 @@ import {
 } from "./eventLogHarness.ts"
 import { createdEvent, newEvent, newEvents, sessionIds } from "./newEventArbitraries.ts"
 
+const throwing = (): never => {
+  throw new Error("data that throws")
+}
+
 /** Appends that must be refused: the field that is named, after which seq, and the events. */
 const refused: ReadonlyArray<readonly [field: string, expectedSeq: number, events: ReadonlyArray<unknown>]> = [
   ["events", 1, []],
@@ -46,6 +50,30 @@ const refused: ReadonlyArray<readonly [field: string, expectedSeq: number, event
   ["events[0].bytes", 1, [{ ...newEvent("link.connected"), bytes: "text" }]],
   ["events[0].data", 1, [{ ...newEvent("link.connected"), data: [] }]],
   ["events[0].data", 1, [newEvent("some.thing", { big: 1n })]],
+  [
+    "events[0].data",
+    1,
+    [
+      {
+        ...newEvent("terminal.output", {}, { bytes: Uint8Array.of(65) }),
+        data: {
+          get offset() {
+            return throwing()
+          }
+        }
+      }
+    ]
+  ],
+  [
+    "events[0].data",
+    1,
+    [
+      {
+        ...newEvent("terminal.output", {}, { bytes: Uint8Array.of(65) }),
+        data: new Proxy({ offset: 3 }, { getPrototypeOf: throwing })
+      }
+    ]
+  ],
   ["events[1].data.title", 1, [newEvent("link.connected"), newEvent("session.renamed", { title: 3 })]],
   ["events[0].data.title", 1, [newEvent("session.renamed")]],
   ["events[0].data.cols", 1, [newEvent("terminal.resized", { cols: 0, rows: 24 })]],

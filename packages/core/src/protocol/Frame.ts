@@ -34,6 +34,9 @@ export const FrameKind = {
 /** Bytes of the head of a server's frame. */
 export const frameHeadBytes = 5
 
+/** Bytes before what was typed in a frame of keystrokes. */
+export const keystrokesHeadBytes = 33
+
 /** Bytes before a {@link FrameBody} in its memory: room for the head of a frame and, before it, that of a WebSocket's. */
 export const frameRoomBytes = 16
 
@@ -293,11 +296,11 @@ export const encodeKeystrokes = (
   commandId: CommandId,
   typed: Uint8Array
 ): Uint8Array<ArrayBuffer> => {
-  const frame = new Uint8Array(33 + typed.byteLength)
+  const frame = new Uint8Array(keystrokesHeadBytes + typed.byteLength)
   frame[0] = FrameKind.keystrokes
   writeUuid(frame, 1, sessionId)
   writeUuid(frame, 17, commandId)
-  frame.set(typed, 33)
+  frame.set(typed, keystrokesHeadBytes)
   return frame
 }
 
@@ -312,7 +315,7 @@ export const encodeTyped = (commandId: CommandId): Uint8Array<ArrayBuffer> => {
   return frame
 }
 
-/** Writes the frame that answers a frame of keystrokes, without reading its id. */
+/** Writes the frame that answers keystrokes, of which it needs the head, without reading its id. */
 export const writeTyped = (into: Uint8Array, at: number, keystrokes: Uint8Array): void => {
   into[at] = FrameKind.typed
   for (let index = 1; index < typedBytes; index++) into[at + index] = keystrokes[16 + index]!
@@ -331,12 +334,14 @@ export const decodeKeystrokes = (frame: Uint8Array): Keystrokes => {
   if (frame[0] !== FrameKind.keystrokes) {
     throw new FrameInvalid({ field: "kind", expected: `${FrameKind.keystrokes}, keystrokes` })
   }
-  if (frame.byteLength < 33) throw new FrameInvalid({ field: "length", expected: "at least 33 bytes" })
+  if (frame.byteLength < keystrokesHeadBytes) {
+    throw new FrameInvalid({ field: "length", expected: `at least ${keystrokesHeadBytes} bytes` })
+  }
   const sessionId = readTypedInto(frame)
   const commandId = readUuidV7(frame, 17) as CommandId | undefined
   if (sessionId === undefined) throw new FrameInvalid({ field: "sessionId", expected: "a UUID version 7" })
   if (commandId === undefined) throw new FrameInvalid({ field: "commandId", expected: "a UUID version 7" })
-  return { sessionId, commandId, typed: frame.subarray(33) }
+  return { sessionId, commandId, typed: frame.subarray(keystrokesHeadBytes) }
 }
 
 const decodePage = Schema.decodeUnknownSync(PageFrame)

@@ -3,7 +3,14 @@
  * their own before the body that is shared, and what a tick brings goes out in one write: two to seven times as many a second as one
  * `send` for each.
  */
-import { frameHeadBytes, type ServerMessage, typedBytes, writeFrameHead, writeTyped } from "@holdfast/core"
+import {
+  frameHeadBytes,
+  keystrokesHeadBytes,
+  type ServerMessage,
+  typedBytes,
+  writeFrameHead,
+  writeTyped
+} from "@holdfast/core"
 import type { Duplex } from "node:stream"
 import { WebSocket } from "ws"
 import type { SentKind, SharedBody } from "./SharedBody.ts"
@@ -57,7 +64,7 @@ export class LiveSocket {
   spoke = true
   #written = 0
   #wroteAt = 0
-  /** Keystrokes whose answers wait for a frame: those that came within {@link typedAgainMs}, as the message rate bounds. */
+  /** Heads of keystrokes whose answers wait for a frame: 33 bytes for each that came within {@link typedAgainMs}, as the message rate bounds. */
   #typed: Array<Uint8Array> = []
   #typedTimer: NodeJS.Timeout | undefined
 
@@ -114,7 +121,8 @@ export class LiveSocket {
   /** Tells that the keystrokes of a frame are written: with the next frame, or within {@link typedMs} or {@link typedAgainMs}. */
   sendTyped(keystrokes: Uint8Array): void {
     if (!this.isOpen) return
-    this.#typed.push(keystrokes)
+    // A copy: the frame may be as long as a message may be.
+    this.#typed.push(new Uint8Array(keystrokes.subarray(0, keystrokesHeadBytes)))
     this.#typedTimer ??= setTimeout(this.#typedAlone, typedMs)
   }
 
