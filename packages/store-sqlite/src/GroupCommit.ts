@@ -1,6 +1,7 @@
 /**
  * How the owner writes. What arrives while a commit runs goes into the next one, of all sessions together. Little is
- * committed at once on the main thread, which takes microseconds; what would take longer goes to the writer's thread.
+ * committed at once on the main thread, which takes microseconds; what would take longer goes to the writer's thread, once that
+ * has started: its start would keep all sessions waiting for a tenth of a second.
  */
 import { statSync } from "node:fs"
 import {
@@ -145,8 +146,9 @@ export const makeGroupCommit = (parts: GroupCommitParts) => {
   const next = () => {
     scheduled = false
     if (busy || committing) return
-    // Appends and jobs take turns: neither can starve the other.
-    const job = jobTurn || queue.length === 0 ? jobs.shift() : undefined
+    // Appends and jobs take turns: neither can starve the other. A thread that is still starting keeps no commit waiting.
+    const mayRun = jobs.length > 0 && (jobTurn || queue.length === 0) && !jobs[0]!.on.isStarting(schedule)
+    const job = mayRun ? jobs.shift() : undefined
     jobTurn = job === undefined
     if (job !== undefined) {
       busy = true
@@ -205,7 +207,8 @@ export const makeGroupCommit = (parts: GroupCommitParts) => {
       settle(undefined)
       return
     }
-    if (direct !== undefined && batch.events.length <= directEvents && size <= directBytes) {
+    const isSmall = batch.events.length <= directEvents && size <= directBytes
+    if (direct !== undefined && (isSmall || thread.isStarting(schedule))) {
       const started = performance.now()
       try {
         direct.write(batch)

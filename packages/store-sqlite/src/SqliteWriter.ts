@@ -38,6 +38,11 @@ export type WriterJob =
   /** Closes the connection and ends the thread. */
   | { readonly kind: "close" }
 
+/** Its first word: it is ready for jobs. */
+export interface WriterStarted {
+  readonly started: true
+}
+
 /** Its answer: a result, or an error taken apart. `walBytes` is how long the write-ahead log is by now. */
 export type WriterAnswer =
   | { readonly ok: true; readonly result: unknown; readonly walBytes: number }
@@ -123,3 +128,4 @@ port.on("message", (job: WriterJob) => {
   }
   port.postMessage(answer)
 })
+port.postMessage({ started: true } satisfies WriterStarted)

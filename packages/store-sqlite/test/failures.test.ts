@@ -262,6 +262,38 @@ describe("a file that another program holds locked", () => {
 describe("the writer's thread", () => {
   const writerUrl = new URL("./fixtures/crashingWriter.ts", import.meta.url)
 
+  it.live("keeps nobody waiting while it starts, but for its own jobs", () =>
+    Effect.gen(function* () {
+      const path = yield* fileIn
+      const id = makeSessionId()
+      const log = yield* SqliteEventLog.open({ path, writerUrl: new URL("./fixtures/slowWriter.ts", import.meta.url) })
+      yield* log.append(id, 0, [createdEvent(), some(100_000)])
+      const vacuum = yield* Effect.forkScoped(log.vacuum, { startImmediately: true })
+      yield* log.append(id, 2, [some(1)])
+      yield* log.append(id, 3, [some(100_000)])
+      assert.isUndefined(vacuum.pollUnsafe())
+      writeFileSync(`${path}.start`, "")
+      yield* Fiber.join(vacuum)
+      yield* log.append(id, 4, [some(100_000)])
+      assert.strictEqual(yield* log.head(id), 5)
+    })
+  )
+
+  it.live("that cannot start fails the append that needs it", () =>
+    Effect.gen(function* () {
+      const path = yield* fileIn
+      const id = makeSessionId()
+      const log = yield* SqliteEventLog.open({ path, writerUrl: new URL("./fixtures/missing.ts", import.meta.url) })
+      yield* log.append(id, 0, [createdEvent(), some(100_000)])
+      assert.deepInclude(yield* Effect.flip(log.vacuum), { _tag: "LogUnavailable" })
+      const error = yield* Effect.flip(log.append(id, 2, [some(100_000)]))
+      assert.deepInclude(error, { _tag: "LogUnavailable", reason: "io" })
+      assert.include((error as Error).message, "missing.ts")
+      assert.strictEqual(yield* log.head(id), 2)
+      yield* log.append(id, 2, [some(1)])
+    })
+  )
+
   for (const [when, storedSeq] of [
     ["before", 1],
     ["after", 2]
@@ -272,6 +304,8 @@ describe("the writer's thread", () => {
         const id = makeSessionId()
         const log = yield* SqliteEventLog.open({ path, writerUrl })
         yield* log.append(id, 0, [createdEvent()])
+        // Has it started.
+        yield* log.vacuum
         const follower = yield* log.follow(id, 1).pipe(
           Stream.takeUntil((page) => page.cursor === storedSeq + 1),
           Stream.runCollect,
@@ -282,6 +316,7 @@ describe("the writer's thread", () => {
         assert.deepInclude(error, { _tag: "LogUnavailable", reason: "io" })
         assert.include((error as Error).message, "read the session's head")
         assert.strictEqual(yield* log.head(id), storedSeq)
+        yield* log.vacuum
         yield* log.append(id, storedSeq, [some(100_000)])
         const pages = yield* Fiber.join(follower)
         const seqs = pages.flatMap((page) => (page.answer === "exact" ? page.events.map((event) => event.seq) : []))
