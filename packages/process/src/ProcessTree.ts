@@ -64,7 +64,15 @@ export const membersOf = (
     if (member.pid === self || member.pid <= 1) members.delete(member)
     else for (const child of children.get(member.pid) ?? []) members.add(child)
   }
-  return [...members].filter((entry) => !entry.ended)
+  // Numbers tell nothing of who came first: they begin anew once the last one was given.
+  const ordered = new Set<ProcessEntry>()
+  const isMember = (entry: ProcessEntry | undefined) => entry !== undefined && members.has(entry)
+  for (const member of members) if (!isMember(table.get(member.parent))) ordered.add(member)
+  for (const member of ordered)
+    for (const child of children.get(member.pid) ?? []) if (isMember(child)) ordered.add(child)
+  // A table shows no one moment: with a number that was given again there may be a ring in it.
+  for (const member of members) ordered.add(member)
+  return [...ordered].filter((entry) => !entry.ended)
 }
 
 /**

@@ -98,6 +98,30 @@ describe("the members of a tree", () => {
     assert.deepStrictEqual(members([entry(12, 11), entry(11, 10), entry(10, 5), entry(20, 5)], { root }), [10, 11, 12])
   })
 
+  it("come after their parents, whatever numbers they have", () => {
+    const process = fc.record({ pid: fc.integer({ min: 2, max: 998 }), above: fc.nat(), isMarked: fc.boolean() })
+    fc.assert(
+      fc.property(fc.uniqueArray(process, { selector: ({ pid }) => pid, minLength: 1, maxLength: 30 }), (some) => {
+        const entries = some.map(({ above, pid }, index) => entry(pid, index === 0 ? 1 : some[above % index]!.pid))
+        const parents = new Map(entries.map((one) => [one.pid, one.parent]))
+        const marked = new Set(some.filter(({ isMarked }) => isMarked).map(({ pid }) => pid))
+        const isBelow = (pid: number | undefined): boolean =>
+          pid !== undefined && (marked.has(pid) || isBelow(parents.get(pid)))
+        const sorted = entries.toSorted((a, b) => a.pid - b.pid)
+        const found = members(sorted, { marked })
+        assert.deepStrictEqual(
+          found.toSorted((a, b) => a - b),
+          sorted.map(({ pid }) => pid).filter(isBelow)
+        )
+        for (const [index, pid] of found.entries()) assert.notInclude(found.slice(index), parents.get(pid))
+      })
+    )
+  })
+
+  it("are found where the table was torn into a ring", () => {
+    assert.sameMembers(members([entry(10, 11), entry(11, 10)], { marked: new Set([11]) }), [10, 11])
+  })
+
   it("are found below a zombie in between, which is none itself", () => {
     assert.deepStrictEqual(members([entry(10, 5, { ended: true }), entry(11, 10)], { root }), [11])
   })
