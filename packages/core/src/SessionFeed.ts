@@ -82,7 +82,10 @@ interface Tail {
   start: number
   bytes: number
   followers: number
+  /** Followers that have everything: each is told when there is more, and takes itself out unless it has that too. */
   readonly waiting: Set<() => void>
+  /** They are just being told. */
+  isWaking: boolean
   /** Followers that neither wait nor fell out of the ring. */
   readonly reading: Set<Place>
   /** How many fell out of it. */
@@ -102,25 +105,51 @@ export const makeSessionFeed = (
   { ringBytes = defaultRingBytes, totalBytes = defaultFeedBytes }: SessionFeedOptions = {}
 ): SessionFeed => {
   const tails = new Map<SessionId, Tail>()
-  /** Tails that hold records, the one that was published to last at the end. */
-  const filled = new Set<Tail>()
-  let filledBytes = 0
+  /** Tails that were published to, the last one at the end. */
+  const recent = new Set<Tail>()
+  let newest: Tail | undefined
+  let heldBytes = 0
   let failure: LogUnavailable | undefined
 
   const clear = (tail: Tail) => {
-    filledBytes -= tail.bytes
-    filled.delete(tail)
+    heldBytes -= tail.bytes
     tail.records = []
     tail.ends = []
     tail.start = 0
     tail.bytes = 0
-    tail.pages.clear()
+    if (tail.pages.size > 0) tail.pages.clear()
+  }
+
+  const forget = (tail: Tail) => {
+    clear(tail)
+    recent.delete(tail)
+    if (newest === tail) newest = undefined
+  }
+
+  /** Once everybody has everything, or goes on in the store, nobody needs the ring. */
+  const clearUnread = (tail: Tail) => {
+    if (!tail.isWaking && tail.waiting.size + tail.lost === tail.followers) clear(tail)
   }
 
   const wake = (tail: Tail) => {
-    const waiting = [...tail.waiting]
-    tail.waiting.clear()
-    for (const resume of waiting) resume()
+    // Whoever takes what is new may have stored it: then this is not the first that runs.
+    const isInner = tail.isWaking
+    tail.isWaking = true
+    try {
+      // Whoever is woken may wait again in the same step.
+      const waiting = [...tail.waiting]
+      for (const wakeup of waiting) if (tail.waiting.has(wakeup)) wakeup()
+    } finally {
+      tail.isWaking = isInner
+      clearUnread(tail)
+    }
+  }
+
+  const dropQuiet = () => {
+    for (const quiet of recent) {
+      if (heldBytes <= totalBytes) return
+      forget(quiet)
+    }
   }
 
   const publish: SessionFeed["publish"] = (sessionId, records) => {
@@ -142,7 +171,7 @@ export const makeSessionFeed = (
       tail.ends.splice(0, drop)
     }
     const kept = end - tail.start
-    filledBytes += kept - tail.bytes
+    heldBytes += kept - tail.bytes
     tail.bytes = kept
     tail.head = last.seq
     const first = tail.records[0]?.seq ?? tail.head + 1
@@ -158,12 +187,12 @@ export const makeSessionFeed = (
       // What ended because there was no more yet is cut anew, and what is not kept any more is forgotten.
       if (page.cursor === page.head || page.events[0]!.seq < first) tail.pages.delete(key)
     }
-    filled.delete(tail)
-    if (tail.records.length > 0) filled.add(tail)
-    for (const quiet of filled) {
-      if (filledBytes <= totalBytes) break
-      clear(quiet)
+    if (newest !== tail) {
+      recent.delete(tail)
+      recent.add(tail)
+      newest = tail
     }
+    if (heldBytes > totalBytes) dropQuiet()
     wake(tail)
   }
 
@@ -180,7 +209,7 @@ export const makeSessionFeed = (
     if (tail === undefined) return
     // A session may be made again under its id: those who followed the old one keep their own tail.
     tails.delete(sessionId)
-    clear(tail)
+    forget(tail)
     tail.removed = true
     wake(tail)
   }
@@ -202,6 +231,7 @@ export const makeSessionFeed = (
         bytes: 0,
         followers: 0,
         waiting: new Set(),
+        isWaking: false,
         reading: new Set(),
         lost: 0,
         removed: false,
@@ -227,7 +257,7 @@ export const makeSessionFeed = (
     find(tail, place)
     tail.reading.delete(place)
     if (tail.followers > 0) return
-    clear(tail)
+    forget(tail)
     if (tails.get(tail.sessionId) === tail) tails.delete(tail.sessionId)
   }
 
@@ -238,8 +268,9 @@ export const makeSessionFeed = (
   const cut = (tail: Tail, after: number, limit: number, maxBytes: number): ExactPage | undefined => {
     const first = tail.records[0]
     if (first === undefined || after < first.seq - 1 || after >= tail.head) return undefined
-    const key = `${after}/${limit}/${maxBytes}`
-    const known = tail.pages.get(key)
+    // A page that nobody else wants need not be found again.
+    const key = tail.followers > 1 ? `${after}/${limit}/${maxBytes}` : undefined
+    const known = key === undefined ? undefined : tail.pages.get(key)
     if (known !== undefined) return known
     const from = after - first.seq + 1
     const begin = from === 0 ? tail.start : tail.ends[from - 1]!
@@ -257,6 +288,7 @@ export const makeSessionFeed = (
       cursor: after + events.length,
       head: tail.head
     }
+    if (key === undefined) return page
     tail.pages.set(key, page)
     if (tail.pages.size > maxSharedPages) tail.pages.delete(tail.pages.keys().next().value!)
     return page
@@ -316,29 +348,30 @@ export const makeSessionFeed = (
 
     const wait: Pulled = Effect.callback((resume) => {
       let isOver = false
-      const queue = () => {
-        tail.waiting.add(wakeup)
-        // Everybody has everything, or goes on in the store: nobody needs the ring.
-        if (tail.waiting.size + tail.lost === tail.followers) clear(tail)
-      }
+      let isTaking = false
       const wakeup = () => {
+        // By what it stored as it took something: it sees that as it goes on.
+        if (isTaking) return
         let next = pull
         let taken = false
+        isTaking = true
         try {
           taken = isTaken()
         } catch (defect) {
           // The follower's own code: what it throws must not reach whoever stores, nor other followers.
           next = Effect.die(defect)
         }
+        isTaking = false
         // It may have ended itself by what it took.
-        if (isOver) return
-        if (taken) return queue()
+        if (isOver || taken) return
+        tail.waiting.delete(wakeup)
         tail.reading.add(place)
         resume(next)
       }
       find(tail, place)
       tail.reading.delete(place)
-      queue()
+      tail.waiting.add(wakeup)
+      clearUnread(tail)
       return Effect.sync(() => {
         isOver = true
         if (tail.waiting.delete(wakeup)) tail.reading.add(place)

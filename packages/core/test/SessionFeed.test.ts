@@ -55,6 +55,28 @@ describe("the live tail", () => {
       })
   )
 
+  it.effect("hands all the very same pages, in the plain way or by the stream, and reads no store for them", () =>
+    Effect.gen(function* () {
+      const { append, feed, id, reads } = yield* makeWatched()
+      const seen: Array<Followed> = []
+      const take = (page: Followed) => seen.push(page) > 0
+      const see = (page: Followed) => Effect.sync(() => void (page.answer === "exact" && seen.push(page)))
+      for (let count = 0; count < 50; count++) {
+        const plain = Stream.runDrain(feed.follow(id, 0, { take }))
+        yield* Effect.forkScoped(plain, { startImmediately: true })
+        yield* Effect.forkScoped(Stream.runForEach(feed.follow(id, 0), see), { startImmediately: true })
+      }
+      seen.length = 0
+      const joined = reads()
+      for (let round = 1; round <= 5; round++) {
+        yield* append()
+        while (seen.length < round * 100) yield* Effect.yieldNow
+      }
+      assert.strictEqual(new Set(seen).size, 5)
+      assert.strictEqual(reads(), joined)
+    })
+  )
+
   it.effect("cuts pages at the same ends for followers that are not side by side, so that they share them again", () =>
     Effect.gen(function* () {
       const { append, feed, id } = yield* makeWatched()
@@ -154,7 +176,7 @@ describe("the live tail", () => {
     })
   )
 
-  it("brings every event once and in order, in the plain way or by the stream, whatever is refused and however slow the reading", () =>
+  it("brings every event once and in order, in the plain way or by the stream, whatever is refused or stored meanwhile, and however slow the reading", () =>
     fc.assert(
       fc.asyncProperty(
         fc.array(
@@ -168,7 +190,7 @@ describe("the live tail", () => {
           }
         ),
         fc.constantFrom(0, 3_000, 100_000),
-        fc.array(fc.record({ takes: fc.array(fc.boolean()), naps: fc.nat({ max: 3 }) }), {
+        fc.array(fc.record({ takes: fc.array(fc.boolean()), naps: fc.nat({ max: 3 }), stores: fc.nat({ max: 3 }) }), {
           minLength: 1,
           maxLength: 4
         }),
@@ -177,14 +199,18 @@ describe("the live tail", () => {
             Effect.scoped(
               Effect.gen(function* () {
                 const { append, feed, head, id } = yield* makeWatched({ ringBytes })
-                const all = readers.map(({ naps, takes }) => {
+                const all = readers.map(({ naps, stores, takes }) => {
                   const seqs: Array<number> = []
                   const note = (page: Followed) => records([page]).forEach(({ seq }) => seqs.push(seq))
                   let offered = 0
+                  let stored = 0
                   const take = (page: Followed) => {
                     const takesIt = takes.length > 0 && takes[offered++ % takes.length]!
-                    if (takesIt) note(page)
-                    return takesIt
+                    if (!takesIt) return false
+                    note(page)
+                    // Others, and it itself, are told of more while they are told of this.
+                    if (stored++ < stores) Effect.runSync(append())
+                    return true
                   }
                   const read = Stream.runForEach(feed.follow(id, 0, { maxBytes: 4_000, take }), (page) => {
                     note(page)

@@ -101,14 +101,6 @@ export interface GroupCommitParts {
   readonly crashed: (message: string) => LogUnavailable
 }
 
-/** Whether nothing but output of terminals is appended. */
-const isOutput = (drafts: ReadonlyMap<SessionId, Draft>): boolean => {
-  for (const { added } of drafts.values()) {
-    for (const { event } of added) if (event.type !== "terminal.output") return false
-  }
-  return true
-}
-
 /** Makes the queue. */
 export const makeGroupCommit = (parts: GroupCommitParts) => {
   const { checkpointer, direct, feed, list, live, now, thread } = parts
@@ -191,18 +183,22 @@ export const makeGroupCommit = (parts: GroupCommitParts) => {
     const taken = take()
     const batch = emptyBatch()
     const drafts = new Map<SessionId, Draft>()
+    const changing: Array<Draft> = []
     const at = now()
     let size = 0
+    let isOutput = true
     for (const one of taken) {
       if (one.kind === "addition") one.join(batch)
       else if (joinAppend(one, batch, drafts)) size += one.size
     }
     for (const draft of drafts.values()) {
       if (draft.added.length === 0) continue
+      changing.push(draft)
+      isOutput &&= draft.isOutput
       live.finish(draft, at)
       if (draft.saves) batch.sessions.push(sessionRow(draft.live.id, draft.summary, ++changed))
     }
-    const settle = (error: LogUnavailable | undefined) => settleAll(taken, drafts, at, error)
+    const settle = (error: LogUnavailable | undefined) => settleAll(taken, changing, at, error)
     if (batch.events.length + batch.sessions.length + batch.checkpoints.length === 0) {
       settle(undefined)
       return
@@ -221,7 +217,7 @@ export const makeGroupCommit = (parts: GroupCommitParts) => {
         directSpent += performance.now() - started
       }
       if (++looks % walLook === 0) noteWal({ ok: true, result: undefined, walBytes: walLength() })
-      settleAll(taken, drafts, at, undefined, isOutput(drafts))
+      settleAll(taken, changing, at, undefined, isOutput)
       return
     }
     inThread(batch, drafts, settle)
@@ -304,12 +300,12 @@ export const makeGroupCommit = (parts: GroupCommitParts) => {
 
   const settleAll = (
     taken: ReadonlyArray<Append | Addition>,
-    drafts: ReadonlyMap<SessionId, Draft>,
+    changing: ReadonlyArray<Draft>,
     at: number,
     error: LogUnavailable | undefined,
     readersFirst = false
   ) => {
-    const committed = error === undefined ? [...drafts.values()].filter((draft) => draft.added.length > 0) : []
+    const committed = error === undefined ? changing : []
     for (const draft of committed) live.commit(draft, at)
     // First those who wrote, then those who read: who acts on what they see finds a writer that knows of it. A little output is
     // somebody's echo, and nothing is decided by it: it is shown at once, and the writer goes on later in the same tick.

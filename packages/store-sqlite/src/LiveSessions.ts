@@ -45,6 +45,8 @@ export interface Draft {
   head: number
   summary: SessionSummary
   readonly added: Array<CheckedEvent>
+  /** Whether nothing was added but output of a terminal, which changes nothing that a list shows. */
+  isOutput: boolean
   /** Whether a list shows the difference; it is stored at once then. */
   shown: boolean
   saves: boolean
@@ -86,6 +88,8 @@ export const makeLiveSessions = (reader: SqliteReader, firstId: number) => {
   const sessions = new Map<SessionId, LiveSession>()
   /** Those whose stored summary is behind. */
   const behind = new Set<LiveSession>()
+  /** The one that is last in the table. */
+  let newest: LiveSession | undefined
   let nextId = firstId
 
   const load = (sessionId: SessionId): LiveSession | undefined => {
@@ -101,7 +105,17 @@ export const makeLiveSessions = (reader: SqliteReader, firstId: number) => {
     const known = sessions.get(sessionId) ?? load(sessionId)
     const live = known ?? make(sessionId)
     const { head, summary } = live
-    return { live, isNew: known === undefined, followed, head, summary, added: [], shown: false, saves: false }
+    return {
+      live,
+      isNew: known === undefined,
+      followed,
+      head,
+      summary,
+      added: [],
+      isOutput: true,
+      shown: false,
+      saves: false
+    }
   }
 
   const make = (sessionId: SessionId): LiveSession => {
@@ -116,13 +130,14 @@ export const makeLiveSessions = (reader: SqliteReader, firstId: number) => {
       draft.head++
       draft.summary = evolveSummary(draft.summary, { ...one.event, sessionId, seq: draft.head })
       draft.added.push(one)
+      draft.isOutput &&= one.event.type === "terminal.output"
     }
   }
 
   /** Decides whether the commit of a draft stores its summary as well. */
   const finish = (draft: Draft, now: number) => {
     const { isNew, live, summary } = draft
-    draft.shown = isNew || showsChange(live.summary, summary)
+    draft.shown = isNew || (!draft.isOutput && showsChange(live.summary, summary))
     draft.saves = draft.shown || now - live.savedAt >= summaryLagMs || now < live.savedAt
   }
 
@@ -130,13 +145,17 @@ export const makeLiveSessions = (reader: SqliteReader, firstId: number) => {
   const commit = ({ head, live, saves, summary }: Draft, now: number) => {
     live.head = head
     live.summary = summary
-    sessions.delete(live.sessionId)
-    sessions.set(live.sessionId, live)
+    if (live !== newest) {
+      sessions.delete(live.sessionId)
+      sessions.set(live.sessionId, live)
+      newest = live
+    }
     if (saves) noteSaved(live, summary, now)
     else behind.add(live)
+    if (sessions.size <= liveLimit) return
     for (const quiet of sessions.values()) {
       if (sessions.size <= liveLimit || behind.has(quiet)) break
-      sessions.delete(quiet.sessionId)
+      drop(quiet)
     }
   }
 
@@ -149,8 +168,14 @@ export const makeLiveSessions = (reader: SqliteReader, firstId: number) => {
 
   const forget = (sessionId: SessionId) => {
     const live = sessions.get(sessionId)
-    if (live !== undefined) behind.delete(live)
-    sessions.delete(sessionId)
+    if (live === undefined) return
+    behind.delete(live)
+    drop(live)
+  }
+
+  const drop = (live: LiveSession) => {
+    sessions.delete(live.sessionId)
+    if (live === newest) newest = undefined
   }
 
   return {

@@ -158,10 +158,54 @@ const body = (json: unknown, payloads: ReadonlyArray<Uint8Array>): FrameBody => 
   return bytes.subarray(frameRoomBytes) as FrameBody
 }
 
-const isCount = (value: unknown): boolean => Number.isSafeInteger(value)
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
 
 /** Most bytes of a payload that count as an echo: 1 KiB, a redrawn line or two. */
 const echoBytes = 1024
+
+/** Most digits of a count: those of 2^53. */
+const countDigits = 16
+
+/** The text of an echo's page between its numbers, which are in the order of {@link echoBody}. */
+const echoTexts = [
+  '{"answer":"exact","events":[{"seq":',
+  ',"at":',
+  ',"generation":',
+  ',"type":"terminal.output","version":',
+  ',"data":{"offset":',
+  '},"bytes":',
+  '}],"cursor":',
+  ',"head":',
+  "}"
+].map((text) => utf8.encode(text))
+
+/** Bytes that the page of an echo takes at most, without its payload. */
+const echoRoom = frameRoomBytes + 4 + echoTexts.reduce((sum, text) => sum + text.byteLength + countDigits, -countDigits)
+
+/**
+ * Bytes of the memory that the bodies of echoes are cut from: 4 KiB, some twenty of them. To get memory for each takes as long as to
+ * write it; more at a time would be kept by whoever keeps one of them.
+ */
+const slabBytes = 4 * 1024
+let slab = new Uint8Array(0)
+let slabAt = 0
+
+const writeCount = (at: number, count: number): number => {
+  let end = at + 1
+  for (let rest = count; rest >= 10; rest = Math.floor(rest / 10)) end++
+  let rest = count
+  for (let digit = end - 1; digit >= at; digit--) {
+    const tenth = Math.floor(rest / 10)
+    slab[digit] = 48 + rest - tenth * 10
+    rest = tenth
+  }
+  return end
+}
+
+const writeText = (at: number, text: Uint8Array): number => {
+  for (let index = 0; index < text.byteLength; index++) slab[at + index] = text[index]!
+  return at + text.byteLength
+}
 
 /**
  * The body of a page with nothing in it but a little output; undefined of any other. It is what {@link body} makes of it, without the
@@ -177,18 +221,27 @@ const echoBody = ({ cursor, events: records, head }: ExactPage): FrameBody | und
   const { offset } = data
   // A damaged row may have anything in its place.
   if (!isCount(at) || !isCount(generation) || !isCount(version) || !isCount(offset)) return undefined
-  const text =
-    `{"answer":"exact","events":[{"seq":${seq},"at":${at},"generation":${generation},"type":"terminal.output",` +
-    `"version":${version},"data":{"offset":${String(offset)}},"bytes":${payload.byteLength}}],"cursor":${cursor},"head":${head}}`
-  const { length } = text
-  const begin = frameRoomBytes + 4
-  const bytes = new Uint8Array(begin + length + payload.byteLength)
+  if (slabAt + echoRoom + payload.byteLength > slab.byteLength) {
+    slab = new Uint8Array(slabBytes)
+    slabAt = 0
+  }
+  const begin = slabAt + frameRoomBytes
+  let end = begin + 4
+  end = writeCount(writeText(end, echoTexts[0]!), seq)
+  end = writeCount(writeText(end, echoTexts[1]!), at)
+  end = writeCount(writeText(end, echoTexts[2]!), generation)
+  end = writeCount(writeText(end, echoTexts[3]!), version)
+  end = writeCount(writeText(end, echoTexts[4]!), offset)
+  end = writeCount(writeText(end, echoTexts[5]!), payload.byteLength)
+  end = writeCount(writeText(end, echoTexts[6]!), cursor)
+  end = writeCount(writeText(end, echoTexts[7]!), head)
+  end = writeText(end, echoTexts[8]!)
   // Less than 1 KiB: the upper half of its length is zero.
-  bytes[begin - 2] = length >>> 8
-  bytes[begin - 1] = length
-  for (let index = 0; index < length; index++) bytes[begin + index] = text.charCodeAt(index)
-  for (let index = 0; index < payload.byteLength; index++) bytes[begin + length + index] = payload[index]!
-  return bytes.subarray(frameRoomBytes) as FrameBody
+  const length = end - begin - 4
+  slab[begin + 2] = length >>> 8
+  slab[begin + 3] = length
+  slabAt = writeText(end, payload)
+  return slab.subarray(begin, slabAt) as FrameBody
 }
 
 const payloadsOf = (records: ReadonlyArray<EventRecord>): Array<Uint8Array> => {

@@ -42,8 +42,8 @@ const restMs = 0.1
 const typedMs = 4
 
 /**
- * Milliseconds that it may wait after keystrokes whose answer went out with a frame. The timer for it is set behind that frame, for
- * whatever is typed until then: set with a keystroke, it would take a tenth of the time that its echo takes.
+ * Milliseconds that it may wait while others' answers go out with frames. One timer looks after all that is typed meanwhile: to set one
+ * for each keystroke would take a tenth of the time that its echo takes.
  */
 const typedAgainMs = 50
 
@@ -67,6 +67,8 @@ export class LiveSocket {
   /** Heads of keystrokes whose answers wait for a frame: 33 bytes for each that came within {@link typedAgainMs}, as the message rate bounds. */
   #typed: Array<Uint8Array> = []
   #typedTimer: NodeJS.Timeout | undefined
+  /** Whether answers went out with a frame since the timer was set. */
+  #answered = false
 
   constructor(ws: WebSocket, socket: Duplex) {
     this.#ws = ws
@@ -123,12 +125,18 @@ export class LiveSocket {
     if (!this.isOpen) return
     // A copy: the frame may be as long as a message may be.
     this.#typed.push(new Uint8Array(keystrokes.subarray(0, keystrokesHeadBytes)))
-    this.#typedTimer ??= setTimeout(this.#typedAlone, typedMs)
+    this.#typedTimer ??= setTimeout(this.#typedDue, typedMs)
   }
 
-  readonly #typedAlone = (): void => {
+  readonly #typedDue = (): void => {
     this.#typedTimer = undefined
-    if (this.#typed.length > 0) this.#write(this.#takeTyped())
+    if (this.#typed.length > 0) this.#typedAlone()
+    else if (this.#answered && this.isOpen) this.#typedTimer = setTimeout(this.#typedDue, typedAgainMs)
+    this.#answered = false
+  }
+
+  #typedAlone(): void {
+    this.#write(this.#takeTyped())
   }
 
   #takeTyped(frame?: Buffer): Buffer {
@@ -148,7 +156,7 @@ export class LiveSocket {
   /** Says why, and closes. A client that does not answer is cut by {@link cut}. */
   close(code: number, reason: string): void {
     clearTimeout(this.#typedTimer)
-    this.#typedAlone()
+    if (this.#typed.length > 0) this.#typedAlone()
     if (this.isOpen) this.#ws.close(code, closeReason(reason))
   }
 
@@ -159,8 +167,11 @@ export class LiveSocket {
 
   #write(frame: Buffer, body?: Uint8Array): void {
     if (!this.isOpen) return
-    const answers = this.#typed.length > 0
-    const first = answers ? this.#takeTyped(frame) : frame
+    let first = frame
+    if (this.#typed.length > 0) {
+      first = this.#takeTyped(frame)
+      this.#answered = true
+    }
     this.spoke = true
     this.#written += first.byteLength + (body?.byteLength ?? 0)
     const now = performance.now()
@@ -171,9 +182,5 @@ export class LiveSocket {
     this.#wroteAt = now
     this.#socket.write(first)
     if (body !== undefined) this.#socket.write(body)
-    if (answers) {
-      clearTimeout(this.#typedTimer)
-      this.#typedTimer = setTimeout(this.#typedAlone, typedAgainMs)
-    }
   }
 }

@@ -39,12 +39,19 @@ const restBytes = 64 * 1024
 /** Pages that were encoded. Readers side by side share a page, and so its body. */
 const bodies = new WeakMap<Followed, SharedBody>()
 
+/** Bytes of a body from which on it is kept for its page: 512. To keep one takes as long as to make a smaller one again. */
+const keptBytes = 512
+
+/** The page that was encoded last. Who looks on mostly gets a page in the same step as the others. */
+let encoded: { readonly page: Followed; readonly body: SharedBody } | undefined
+
 const bodyOf = (page: Followed): SharedBody => {
-  let body = bodies.get(page)
-  if (body === undefined) {
-    body = new SharedBody(encodePage(page))
-    bodies.set(page, body)
-  }
+  if (encoded?.page === page) return encoded.body
+  const kept = bodies.get(page)
+  if (kept !== undefined) return kept
+  const body = new SharedBody(encodePage(page))
+  if (body.size >= keptBytes) bodies.set(page, body)
+  encoded = { page, body }
   return body
 }
 
