@@ -45,7 +45,8 @@ const BEL = 0x07
 const CAN = 0x18
 const SUB = 0x1a
 const ESC = 0x1b
-const oscStart = Buffer.from([ESC, 0x5d])
+const bracketByte = 0x5d
+const oscStart = Buffer.from([ESC, bracketByte])
 
 /** After ESC: DCS, SOS, PM and APC, whose text may hold a BEL that does not ring. */
 const isStringStart = (byte: number | undefined) => byte === 0x50 || byte === 0x58 || byte === 0x5e || byte === 0x5f
@@ -59,6 +60,12 @@ const shortBytes = 64
 const isPlain = (chunk: Buffer): boolean => {
   for (const byte of chunk) if (byte === BEL || byte === CAN || byte === SUB || byte === ESC) return false
   return true
+}
+
+/** Where the next OSC begins. Coloured text is full of ESC and has few brackets: whether there is one at all is found ten times sooner. */
+const findOsc = (chunk: Buffer, from: number): number => {
+  const bracket = chunk.indexOf(bracketByte, from)
+  return bracket === -1 ? -1 : chunk.indexOf(oscStart, Math.max(from, bracket - 1))
 }
 
 /** Makes a reader for a terminal from its first byte on. */
@@ -127,7 +134,7 @@ export const makeReportReader = (): ReportReader => {
       let at = 0
       if (osc !== undefined) at = readOsc(chunk, 0)
       else if (afterEsc && chunk.length > 0) {
-        if (chunk[0] === 0x5d) {
+        if (chunk[0] === bracketByte) {
           startOsc()
           at = readOsc(chunk, 1)
         } else inString = isStringStart(chunk[0])
@@ -136,7 +143,7 @@ export const makeReportReader = (): ReportReader => {
 
       // The places of the next BEL and OSC in the plain text from `at` on.
       let bell = chunk.indexOf(BEL, at)
-      let start = chunk.indexOf(oscStart, at)
+      let start = findOsc(chunk, at)
       while (bell !== -1 || start !== -1) {
         if (start === -1 || (bell !== -1 && bell < start)) {
           readText(chunk.subarray(at, bell))
@@ -148,7 +155,7 @@ export const makeReportReader = (): ReportReader => {
         startOsc()
         at = readOsc(chunk, start + oscStart.length)
         if (bell !== -1 && bell < at) bell = chunk.indexOf(BEL, at)
-        start = chunk.indexOf(oscStart, at)
+        start = findOsc(chunk, at)
       }
 
       if (osc === undefined && at < chunk.length) {
