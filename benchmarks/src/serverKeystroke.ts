@@ -7,7 +7,7 @@ import { type Pace, paces } from "./paces.ts"
 import { startClients } from "./ServerClientProcess.ts"
 import { type OurHost, startBareSockets, startOurs } from "./serverHosts.ts"
 
-const rounds = 3
+const rounds = 5
 
 const flooding = ["-c", "while :; do cat /proc/cpuinfo; done"]
 

@@ -22,10 +22,11 @@ import { type Pace, paces, rest } from "./paces.ts"
 
 /** Rounds of each comparison, and of the flood, whose single rounds differ by a quarter. */
 const rounds = 3
-const floodRounds = 7
+const floodRounds = 15
 
-/** Bytes of the flood, and of the flood beside which a follower stalls. */
+/** Bytes of the flood, of the one before it that is not counted, and of the flood beside which a follower stalls. */
 const floodBytes = 200e6
+const floodWarmUpBytes = 50e6
 const stalledBytes = 1e9
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
@@ -80,31 +81,49 @@ const expectBytes = (name: string, bytes: number, expected: number) => {
   if (bytes !== expected) throw new Error(`${name}: ${bytes} bytes came, ${expected} were written`)
 }
 
-const flood = (directory: string): Promise<ReadonlyArray<Figure>> => {
-  const { args, output } = coloured(directory, floodBytes)
-  const lag: Array<number> = []
-  return interleave(floodRounds, {
-    ours: async () => {
-      const holdfast = await opened(directory)
+/** A flood's MB a second, and what it did to the event loop: the 99th percentile of its lag in milliseconds. */
+interface FloodFigures {
+  readonly rate: number
+  readonly lag: number
+}
+
+/** In a process of its own: a flood after a smaller one, which a host that has served anybody has behind it. */
+export const measureFlood = (kind: string): Promise<FloodFigures> =>
+  inDirectory(async (directory) => {
+    const holdfast = kind === "ours" ? await opened(directory) : undefined
+    const once = async (bytes: number): Promise<FloodFigures> => {
+      const { args, output } = coloured(directory, bytes)
       const delay = monitorEventLoopDelay({ resolution: 1 })
       delay.enable()
       const started = performance.now()
-      expectBytes("flood", await drain(holdfast, await start(holdfast, "sh", args)), output)
+      const came =
+        holdfast === undefined ? await barely("sh", args) : await drain(holdfast, await start(holdfast, "sh", args))
       const seconds = (performance.now() - started) / 1000
       delay.disable()
-      lag.push(delay.percentile(99) / 1e6)
-      await holdfast.close()
-      return output / 1e6 / seconds
-    },
-    bare: async () => {
-      const started = performance.now()
-      await barely("sh", args)
-      return output / 1e6 / ((performance.now() - started) / 1000)
+      expectBytes("flood", came, output)
+      return { rate: output / 1e6 / seconds, lag: delay.percentile(99) / 1e6 }
     }
-  }).then(({ bare, ours }) => [
+    await once(floodWarmUpBytes)
+    const figures = await once(floodBytes)
+    await holdfast?.close()
+    return figures
+  })
+
+const flood = async (): Promise<ReadonlyArray<Figure>> => {
+  const lag: Array<number> = []
+  const run = (kind: "ours" | "bare"): Promise<FloodFigures> => inProcess("terminalProcess.ts", ["flood", kind])
+  const { bare, ours } = await interleave(floodRounds, {
+    ours: async () => {
+      const figures = await run("ours")
+      lag.push(figures.lag)
+      return figures.rate
+    },
+    bare: async () => (await run("bare")).rate
+  })
+  return [
     compare("200 MB of coloured text, logged, one follower", "MB/s", ours, bare, { atLeast: 0.7 }),
     atMost("… event-loop lag, p99", "ms", median(lag), 10)
-  ])
+  ]
 }
 
 /** Times of one byte to the terminal and back, with `cat` as the program. */
@@ -220,7 +239,7 @@ const echo = async (): Promise<ReadonlyArray<Figure>> => {
 const echoAt = async (pace: Pace): Promise<ReadonlyArray<Figure>> => {
   const slowest: { [kind: string]: Array<number> } = {}
   const run = (kind: string) => async () => {
-    const times = await inProcess<ReadonlyArray<number>>("terminalEchoProcess.ts", [kind, pace.name])
+    const times = await inProcess<ReadonlyArray<number>>("terminalProcess.ts", ["echo", kind, pace.name])
     ;(slowest[kind] ??= []).push(quantile(times, 0.99))
     return quantile(times, 0.5)
   }
