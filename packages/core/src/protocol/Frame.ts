@@ -44,7 +44,8 @@ declare const hasRoom: unique symbol
 
 /**
  * A body that was encoded here. The {@link frameRoomBytes} before it in its buffer are nobody's: whoever sends it first may write its
- * heads there, and then has the frame in one piece, for all who send it with the same heads.
+ * heads there, and then has the frame in one piece, for all who send it with the same heads. What else is in the buffer may be other
+ * bodies: it is neither sent nor transferred as a whole.
  */
 export type FrameBody = Uint8Array<ArrayBuffer> & { readonly [hasRoom]: true }
 
@@ -196,7 +197,7 @@ const writeCount = (at: number, count: number): number => {
   let rest = count
   for (let digit = end - 1; digit >= at; digit--) {
     const tenth = Math.floor(rest / 10)
-    slab[digit] = 48 + rest - tenth * 10
+    slab[digit] = 48 + (rest - tenth * 10)
     rest = tenth
   }
   return end
